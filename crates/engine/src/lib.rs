@@ -1,1 +1,4 @@
-//! Squall.
+//! The engine.
+pub mod source;
+pub mod ws;
+pub use squall_wire as wire;
