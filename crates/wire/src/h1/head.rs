@@ -1,0 +1,402 @@
+//! Request heads: the request line and the fields up to the empty line.
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+use http::{Method, StatusCode, Uri, Version};
+
+use super::fields::{self, Line};
+use super::reject::Reject;
+use super::target::{self, Target};
+
+/// Limits of a request head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// The whole head with its empty line, in bytes; past it 431. Default 64 KiB.
+    pub head_bytes_max: usize,
+    /// The target of the request line, in bytes; past it 414. Default 8 KiB. `http::Uri` takes 65,534 at most.
+    pub target_bytes_max: usize,
+    /// Field lines; past it 431. Default 100.
+    pub fields_max: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> HeadLimits {
+        HeadLimits {
+            head_bytes_max: 64 * 1024,
+            target_bytes_max: 8 * 1024,
+            fields_max: 100,
+        }
+    }
+}
+
+/// The longest method; past it 501 (RFC 9112, section 3). The longest registered one has 18 bytes.
+pub const METHOD_BYTES_MAX: usize = 32;
+
+/// A larger input is searched for the end of its head before any of it is read, so that a head that comes in very
+/// many small pieces costs little more than the search for each of them.
+const SEARCH_FIRST_BYTES: usize = 4096;
+
+/// How the length of a request's body is known (RFC 9112, section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is no body.
+    None,
+    /// `Content-Length`, more than zero.
+    Exact(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// A request head. Field values and the target are slices of the input, which they keep alive.
+#[derive(Debug)]
+pub struct Head {
+    /// Any token of at most [`METHOD_BYTES_MAX`] bytes.
+    pub method: Method,
+    /// Origin-, absolute-, authority- (`CONNECT`) or asterisk-form (`OPTIONS`) as it was sent.
+    pub uri: Uri,
+    /// HTTP/1.0 or HTTP/1.1. A later minor version counts as HTTP/1.1 (RFC 9110, section 2.5).
+    pub version: Version,
+    /// All fields. With an absolute-form target `Host` is the target's authority (RFC 9112, section 3.2.2).
+    pub headers: HeaderMap,
+    /// The body that follows.
+    pub body: BodyLength,
+    /// May the connection be used again after the response? (RFC 9112, section 9.3)
+    pub keep_alive: bool,
+    /// Does the peer wait for [`CONTINUE`](super::CONTINUE) before it sends the body? (RFC 9110, section 10.1.1)
+    pub expect_continue: bool,
+    /// The bytes of the input that were the head, with the empty line. The body begins there.
+    pub head_bytes: usize,
+}
+
+/// What [`parse_head`] found.
+// A head is moved out at once by whoever parses; a box would cost an allocation for each request.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug)]
+pub enum Parsed {
+    /// The head is not whole yet. Call again with the same bytes and more.
+    Partial,
+    /// The head.
+    Complete(Head),
+}
+
+/// Reads the request head at the front of `input`.
+///
+/// `spare` is an empty map whose memory is used for the fields: it is taken when the head is complete, and left
+/// (empty) otherwise. One empty line before the request line is skipped (RFC 9112, section 2.2).
+///
+/// # Errors
+///
+/// After a refusal nothing of the connection can be read any more. The statuses:
+///
+/// - 400: a bare CR or LF, a folded field line, white space before a colon, a field name that is no token, a
+///   control character; a method that is no token, a target of no known form or with bytes that are not visible
+///   ASCII, or with a fragment; a missing (1.1), repeated or malformed `Host`; a `Content-Length` that is not one
+///   number of plain digits below 2^64, or that is repeated, be the copies equal or not; `Content-Length` together
+///   with `Transfer-Encoding`; `Transfer-Encoding` that is repeated, in HTTP/1.0, or whose last coding is not
+///   `chunked`, or with `chunked` twice.
+/// - 414: a target longer than [`HeadLimits::target_bytes_max`].
+/// - 417: an `Expect` other than `100-continue`.
+/// - 431: more bytes or fields than [`HeadLimits`] allow.
+/// - 501: a method longer than [`METHOD_BYTES_MAX`]; a transfer coding other than `chunked` before the final
+///   `chunked` (RFC 9112, section 6.1).
+/// - 505: another major version than 1, the preface of HTTP/2 included.
+pub fn parse_head(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Parsed, Reject> {
+    debug_assert!(spare.is_empty());
+    let result = parse(input, limits, spare);
+    if !matches!(result, Ok(Parsed::Complete(_))) {
+        spare.clear();
+    }
+    result
+}
+
+fn parse(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Parsed, Reject> {
+    let start = match input.as_ref() {
+        [b'\r', b'\n', ..] => 2,
+        [] | [b'\r'] => return Ok(Parsed::Partial),
+        _ => 0,
+    };
+    let Some(line) = request_line(input, start, limits)? else {
+        return partial(input, limits);
+    };
+    if input.len() > SEARCH_FIRST_BYTES && memchr::memmem::find(input, b"\r\n\r\n").is_none() {
+        return partial(input, limits);
+    }
+
+    let mut at = line.next;
+    let mut framing = Framing::default();
+    let mut fields_left = limits.fields_max;
+    loop {
+        match fields::next_line(input, at)? {
+            Line::Partial => return partial(input, limits),
+            Line::Field { name, value, next } => {
+                if next > limits.head_bytes_max {
+                    return Err(HEAD_TOO_LARGE);
+                }
+                fields_left = fields_left.checked_sub(1).ok_or(fields::TOO_MANY_FIELDS)?;
+                let name = fields::parse_name(&input[name.0..name.1])?;
+                framing.note(&name, &input[value.0..value.1])?;
+                fields::append(input, name, value, spare)?;
+                at = next;
+            }
+            Line::End { next } => {
+                if next > limits.head_bytes_max {
+                    return Err(HEAD_TOO_LARGE);
+                }
+                at = next;
+                break;
+            }
+        }
+    }
+    complete(line, framing, at, spare).map(Parsed::Complete)
+}
+
+const HEAD_TOO_LARGE: Reject = Reject::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "the head is too large",
+);
+
+/// More is needed, if there is room for more.
+fn partial(input: &Bytes, limits: &HeadLimits) -> Result<Parsed, Reject> {
+    if input.len() >= limits.head_bytes_max {
+        Err(HEAD_TOO_LARGE)
+    } else {
+        Ok(Parsed::Partial)
+    }
+}
+
+struct RequestLine {
+    method: Method,
+    target: Target,
+    version: Version,
+    /// Where the first field line begins.
+    next: usize,
+}
+
+/// Reads `method SP target SP version CRLF`, or gives `None` if the line is not whole yet.
+fn request_line(input: &Bytes, start: usize, limits: &HeadLimits) -> Result<Option<RequestLine>, Reject> {
+    let rest = &input[start..];
+    let Some(length) = memchr::memchr(b'\n', rest) else {
+        return partial_request_line(rest, limits).map(|()| None);
+    };
+    if length == 0 || rest[length - 1] != b'\r' {
+        return Err(Reject::bad("a line ends with a bare LF"));
+    }
+    let line = &rest[..length - 1];
+    let Some(method_bytes) = memchr::memchr(b' ', line) else {
+        return Err(check_method(line).err().unwrap_or(MALFORMED));
+    };
+    let method = check_method(&line[..method_bytes])
+        .and_then(|()| Method::from_bytes(&line[..method_bytes]).map_err(|_| MALFORMED))?;
+
+    // The shortest rest is `SP SP HTTP/1.1`: the empty target is refused with the other malformed ones.
+    let version_start = line.len().saturating_sub(8);
+    let target = line
+        .get(method_bytes + 1..version_start.saturating_sub(1))
+        .unwrap_or_default();
+    if target.len() > limits.target_bytes_max {
+        return Err(target::TARGET_TOO_LONG);
+    }
+    if version_start < method_bytes + 2 || line[version_start - 1] != b' ' {
+        return Err(MALFORMED);
+    }
+    let version = parse_version(&line[version_start..])?;
+    let target = target::parse_target(
+        &method,
+        input,
+        start + method_bytes + 1,
+        start + version_start - 1,
+    )?;
+    Ok(Some(RequestLine {
+        method,
+        target,
+        version,
+        next: start + length + 1,
+    }))
+}
+
+const MALFORMED: Reject = Reject::bad("the request line is malformed");
+
+/// A token of bounded length (RFC 9110, section 9.1).
+fn check_method(method: &[u8]) -> Result<(), Reject> {
+    if method.is_empty()
+        || !method
+            .iter()
+            .take(METHOD_BYTES_MAX + 1)
+            .all(|&byte| is_token_byte(byte))
+    {
+        return Err(Reject::bad("the method is not a token"));
+    }
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(Reject::new(StatusCode::NOT_IMPLEMENTED, "the method is too long"));
+    }
+    Ok(())
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Refuses at once what no later byte can make good: a peer that speaks another protocol, a target without end.
+fn partial_request_line(rest: &[u8], limits: &HeadLimits) -> Result<(), Reject> {
+    let Some(method_bytes) = memchr::memchr(b' ', rest) else {
+        return match rest {
+            [] | [b'\r'] => Ok(()),
+            // A CR at the end may be half of a line's end: then the line is refused when it is whole.
+            [method @ .., b'\r'] | method => check_method(method),
+        };
+    };
+    check_method(&rest[..method_bytes])?;
+    // The target may be followed by ` HTTP/1.1` and CR.
+    if rest.len() - method_bytes - 1 > limits.target_bytes_max + 10 {
+        return Err(target::TARGET_TOO_LONG);
+    }
+    Ok(())
+}
+
+fn parse_version(version: &[u8]) -> Result<Version, Reject> {
+    match version {
+        b"HTTP/1.1" => Ok(Version::HTTP_11),
+        b"HTTP/1.0" => Ok(Version::HTTP_10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9'] => Ok(Version::HTTP_11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Reject::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "only HTTP/1.1 and HTTP/1.0 are spoken here",
+        )),
+        _ => Err(MALFORMED),
+    }
+}
+
+/// What the fields say about the message itself.
+#[derive(Default)]
+struct Framing {
+    has_host: bool,
+    content_length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    expect_continue: bool,
+}
+
+impl Framing {
+    /// Takes note of a field if it is one of those that frame a message.
+    #[inline]
+    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Reject> {
+        // The length first: it rules out nearly all fields at the cost of one comparison.
+        match name.as_str().len() {
+            4 if *name == HOST => self.note_host(value),
+            6 if *name == EXPECT => self.note_expect(value),
+            10 if *name == CONNECTION => {
+                self.close |= fields::list_has_token(value, "close");
+                self.keep_alive |= fields::list_has_token(value, "keep-alive");
+                Ok(())
+            }
+            14 if *name == CONTENT_LENGTH => self.note_content_length(value),
+            17 if *name == TRANSFER_ENCODING => self.note_transfer_encoding(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_host(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if self.has_host {
+            return Err(Reject::bad("Host is repeated"));
+        }
+        if !target::is_authority(value) {
+            return Err(Reject::bad("Host is malformed"));
+        }
+        self.has_host = true;
+        Ok(())
+    }
+
+    fn note_expect(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Reject::new(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
+        }
+        self.expect_continue = true;
+        Ok(())
+    }
+
+    fn note_content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if self.content_length.is_some() {
+            return Err(Reject::bad("Content-Length is repeated"));
+        }
+        let length = parse_decimal(value).ok_or(Reject::bad("Content-Length is not a number"))?;
+        self.content_length = Some(length);
+        Ok(())
+    }
+
+    fn note_transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if self.chunked {
+            return Err(Reject::bad("Transfer-Encoding is repeated"));
+        }
+        if value.eq_ignore_ascii_case(b"chunked") {
+            self.chunked = true;
+            return Ok(());
+        }
+        let mut codings = value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+        if !codings.next().is_some_and(is_chunked) {
+            return Err(Reject::bad("the last transfer coding is not chunked"));
+        }
+        for coding in codings {
+            if is_chunked(coding) || coding.is_empty() || !coding.iter().all(|&byte| is_token_byte(byte)) {
+                return Err(Reject::bad("Transfer-Encoding is malformed"));
+            }
+        }
+        Err(Reject::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "unknown transfer coding",
+        ))
+    }
+}
+
+/// Plain digits below 2^64; at most 20 of them, so leading zeros are bounded too.
+pub(super) fn parse_decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+/// The rules that need the whole head.
+fn complete(
+    line: RequestLine,
+    framing: Framing,
+    head_bytes: usize,
+    spare: &mut HeaderMap,
+) -> Result<Head, Reject> {
+    let is_11 = line.version == Version::HTTP_11;
+    if is_11 && !framing.has_host {
+        return Err(Reject::bad("no Host field"));
+    }
+    if framing.chunked && framing.content_length.is_some() {
+        return Err(Reject::bad("Content-Length and Transfer-Encoding"));
+    }
+    if framing.chunked && !is_11 {
+        return Err(Reject::bad("Transfer-Encoding in HTTP/1.0"));
+    }
+    let body = match framing.content_length {
+        _ if framing.chunked => BodyLength::Chunked,
+        None | Some(0) => BodyLength::None,
+        Some(length) => BodyLength::Exact(length),
+    };
+    let mut headers = std::mem::take(spare);
+    if let Some(authority) = line.target.authority {
+        let host = HeaderValue::from_maybe_shared(authority).map_err(|_| MALFORMED)?;
+        headers.insert(HOST, host);
+    }
+    Ok(Head {
+        method: line.method,
+        uri: line.target.uri,
+        version: line.version,
+        headers,
+        body,
+        keep_alive: !framing.close && (is_11 || framing.keep_alive),
+        expect_continue: is_11 && framing.expect_continue && body != BodyLength::None,
+        head_bytes,
+    })
+}
