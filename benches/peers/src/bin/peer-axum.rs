@@ -1,0 +1,115 @@
+//! The comparison's routes on `axum::serve`.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use axum::{Json, Router, body::Bytes};
+use clap::Parser as _;
+use futures_util::stream::{self, Stream};
+use peers::{Args, Greeting, HELLO, Page, PollQuery};
+use tokio::net::TcpListener;
+
+type Room = Arc<peers::Room<Utf8Bytes>>;
+
+fn main() -> std::io::Result<()> {
+    let args = Args::parse();
+    // One core is served best by the runtime that has no other threads to share with.
+    let mut builder = if args.cores == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder
+        .worker_threads(args.cores)
+        .enable_all()
+        .build()?
+        .block_on(serve(args.port))
+}
+
+async fn serve(port: u16) -> std::io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
+    let listener = listener.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+    });
+    axum::serve(listener, router()).await
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/", get(|| async { HELLO }))
+        .route("/json", get(|| async { Json(Greeting { message: HELLO }) }))
+        .route("/echo", post(|body: Bytes| async { body }))
+        .route(
+            "/ws/echo",
+            get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo) }),
+        )
+        .route("/ws/room", get(ws_room))
+        .route("/sse/room", get(sse_room))
+        .route("/pub/room", post(publish))
+        .route("/poll/room", get(poll))
+        .with_state(Room::default())
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let answered = match message {
+            Message::Text(_) | Message::Binary(_) => socket.send(message).await,
+            // The library answers pings and the close itself.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(()),
+        };
+        if answered.is_err() {
+            return;
+        }
+    }
+}
+
+async fn ws_room(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
+    upgrade.on_upgrade(|socket| follow(socket, room))
+}
+
+/// One task for both directions: half of what two tasks and a split socket take.
+async fn follow(mut socket: WebSocket, room: Room) {
+    let mut follower = room.follow();
+    loop {
+        tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => room.publish(text),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            },
+            entry = follower.next() => {
+                let Some(entry) = entry else { return };
+                if socket.send(Message::Text(entry.text)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn sse_room(State(room): State<Room>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(stream::unfold(room.follow(), |mut follower| async {
+        let entry = follower.next().await?;
+        let event = Event::default().id(entry.offset.to_string()).data(entry.text.as_str());
+        Some((Ok(event), follower))
+    }))
+}
+
+async fn publish(State(room): State<Room>, text: String) -> impl IntoResponse {
+    room.publish(text.into());
+    StatusCode::NO_CONTENT
+}
+
+async fn poll(State(room): State<Room>, Query(query): Query<PollQuery>) -> Json<Page> {
+    Json(room.poll(&query).await)
+}
