@@ -1,0 +1,74 @@
+//! What can be wrong with a message.
+
+use std::fmt;
+
+/// Why [`Hub::append`](crate::Hub::append) refused a message. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The offset is not beyond the head: the order that was made elsewhere is broken.
+    NotIncreasing {
+        /// What was given.
+        offset: u64,
+        /// The last offset of the log.
+        head: u64,
+    },
+    /// The offset is beyond [`OFFSET_MAX`](crate::OFFSET_MAX).
+    OffsetTooLarge,
+    /// The topic's name is empty or longer than `topic_bytes_max`.
+    BadTopic,
+    /// The data is larger than `message_bytes_max`.
+    TooBig,
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotIncreasing { offset, head } => {
+                write!(f, "offset {offset} is not beyond the head, {head}")
+            }
+            Self::OffsetTooLarge => f.write_str("the offset is too large"),
+            Self::BadTopic => f.write_str("the topic's name is empty or too long"),
+            Self::TooBig => f.write_str("the message is too big"),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+/// Why a message was not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The hub refused it; the same again will be refused again.
+    Refused(AppendError),
+    /// The idempotency key is empty or longer than `key_bytes_max`.
+    BadKey,
+    /// The broker could not be reached or could not store it; the same again, with the same key, may succeed.
+    Unavailable(String),
+}
+
+impl PublishError {
+    /// Whether it is worth trying again.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<AppendError> for PublishError {
+    fn from(error: AppendError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::BadKey => f.write_str("the idempotency key is empty or too long"),
+            Self::Unavailable(why) => write!(f, "the broker is not available: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}

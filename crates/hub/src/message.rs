@@ -1,0 +1,28 @@
+//! One entry of the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// What one message costs beside its data, in bytes, as retention counts it: so that empty messages are bounded too.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 96;
+
+/// A published message. Cloning it shares the topic's name and the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its place in the hub's one order.
+    pub offset: u64,
+    /// When it was published, in milliseconds as the publisher counted.
+    pub at_ms: u64,
+    /// The topic it was published to.
+    pub topic: Arc<str>,
+    /// What was published.
+    pub data: Bytes,
+}
+
+impl Message {
+    /// What it counts for in every limit on bytes.
+    pub fn cost_bytes(&self) -> usize {
+        self.data.len() + MESSAGE_OVERHEAD_BYTES
+    }
+}

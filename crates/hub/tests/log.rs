@@ -1,0 +1,264 @@
+//! The log as literal cases: order, retention, floors, keys, forgetting.
+
+use bytes::Bytes;
+use squall_hub::{
+    AppendError, Hub, HubConfig, KeyWindow, MESSAGE_OVERHEAD_BYTES, OFFSET_MAX, Publish, PublishError,
+    Retention,
+};
+
+fn hub(change: impl FnOnce(&mut HubConfig)) -> Hub {
+    let mut config = HubConfig::default();
+    change(&mut config);
+    Hub::new(config)
+}
+
+fn publish(hub: &Hub, topic: &str, data: &str, now_ms: u64) -> u64 {
+    hub.publish(topic, data.to_owned(), now_ms)
+        .ready()
+        .unwrap()
+        .unwrap()
+        .offset
+}
+
+fn texts(hub: &Hub, topics: &[&str], after: u64, max: usize) -> Result<String, u64> {
+    let read = hub.read(topics, after, max).map_err(|gap| gap.resume)?;
+    Ok(read
+        .iter()
+        .map(|m| format!("{}={} ", m.offset, std::str::from_utf8(&m.data).unwrap()))
+        .collect())
+}
+
+#[test]
+fn one_order_over_all_topics() {
+    let hub = hub(|_| ());
+    for (topic, data) in [("x", "a"), ("y", "b"), ("x", "c"), ("z", "d")] {
+        publish(&hub, topic, data, 0);
+    }
+    assert_eq!(texts(&hub, &["x", "y"], 0, 9), Ok("1=a 2=b 3=c ".into()));
+    assert_eq!(texts(&hub, &["x", "y", "x"], 1, 9), Ok("2=b 3=c ".into()));
+    assert_eq!(texts(&hub, &["x", "y"], 0, 2), Ok("1=a 2=b ".into()));
+    assert_eq!(texts(&hub, &["z", "never"], 0, 9), Ok("4=d ".into()));
+    assert_eq!(texts(&hub, &["x"], 99, 9), Ok("".into()));
+    assert_eq!(hub.history("x", 1)[0].offset, 3);
+    assert_eq!(hub.cursor().to_string(), "0:4");
+}
+
+#[test]
+fn appended_offsets_must_increase() {
+    let hub = hub(|config| config.floor = 10);
+    let append = |offset| hub.append("x", offset, Bytes::new(), 0);
+    assert_eq!(
+        append(10),
+        Err(AppendError::NotIncreasing { offset: 10, head: 10 })
+    );
+    assert_eq!(append(12), Ok(()));
+    assert_eq!(
+        append(12),
+        Err(AppendError::NotIncreasing { offset: 12, head: 12 })
+    );
+    assert_eq!(append(OFFSET_MAX + 1), Err(AppendError::OffsetTooLarge));
+    assert_eq!(append(OFFSET_MAX), Ok(()));
+    assert_eq!(
+        hub.append_next("x", Bytes::new(), 0),
+        Err(AppendError::OffsetTooLarge)
+    );
+    assert_eq!(
+        texts(&hub, &["x"], 9, 9),
+        Err(10),
+        "what was before the floor is lost"
+    );
+    assert_eq!(texts(&hub, &["x"], 10, 1), Ok("12= ".into()));
+}
+
+#[test]
+fn names_and_sizes_are_bounded() {
+    let hub = hub(|config| (config.topic_bytes_max, config.message_bytes_max) = (3, 5));
+    let answer =
+        |topic: &str, data: &'static str| hub.publish(topic, data, 0).ready().unwrap().map(|c| c.offset);
+    assert_eq!(answer("abc", "12345"), Ok(1));
+    assert_eq!(
+        answer("abcd", "1"),
+        Err(PublishError::Refused(AppendError::BadTopic))
+    );
+    assert_eq!(answer("", "1"), Err(PublishError::Refused(AppendError::BadTopic)));
+    assert_eq!(
+        answer("abc", "123456"),
+        Err(PublishError::Refused(AppendError::TooBig))
+    );
+}
+
+#[test]
+fn retention_by_count_keeps_the_live_window() {
+    let kept = Retention::WINDOW_MESSAGES as u64;
+    for messages_max in [0, Retention::WINDOW_MESSAGES] {
+        let hub = hub(|config| config.retention.messages_max = messages_max);
+        for _ in 0..kept {
+            publish(&hub, "x", "", 0);
+        }
+        assert_eq!(hub.topic_counts("x").floor, 0);
+        publish(&hub, "x", "", 0);
+        assert_eq!(hub.topic_counts("x").floor, 1);
+        assert_eq!(hub.topic_counts("x").messages as u64, kept);
+        assert_eq!(hub.read(&["x"], 0, 9).unwrap_err().resume, 1);
+        assert_eq!(hub.read(&["x"], 1, 1).unwrap()[0].offset, 2);
+    }
+}
+
+#[test]
+fn retention_by_bytes_keeps_at_least_the_newest() {
+    let cost = MESSAGE_OVERHEAD_BYTES + 1;
+    let hub = hub(|config| config.retention.bytes_max = 3 * cost);
+    for data in ["a", "b", "c"] {
+        publish(&hub, "x", data, 0);
+    }
+    assert_eq!(hub.topic_counts("x").bytes, 3 * cost);
+    publish(&hub, "x", "d", 0);
+    assert_eq!(texts(&hub, &["x"], 1, 9), Ok("2=b 3=c 4=d ".into()));
+    publish(&hub, "x", &"e".repeat(4 * cost), 0);
+    assert_eq!(hub.topic_counts("x").messages, 1);
+    assert_eq!(hub.topic_counts("x").floor, 4);
+}
+
+#[test]
+fn retention_by_age_is_enforced_by_the_sweep() {
+    let hub = hub(|config| {
+        config.retention.age_ms_max = 100;
+        config.namespaces.push((
+            "long:".into(),
+            Retention {
+                age_ms_max: 1_000,
+                ..Retention::default()
+            },
+        ));
+        config.namespaces.push((
+            "long:not".into(),
+            Retention {
+                age_ms_max: 10,
+                ..Retention::default()
+            },
+        ));
+    });
+    publish(&hub, "x", "", 0);
+    publish(&hub, "long:", "", 0);
+    publish(&hub, "long:not:", "", 0);
+    publish(&hub, "x", "", 50);
+    hub.sweep(11);
+    assert_eq!(hub.topic_counts("long:not:").messages, 0);
+    hub.sweep(100);
+    assert_eq!(
+        hub.topic_counts("x").messages,
+        2,
+        "a message of exactly the age stays"
+    );
+    hub.sweep(101);
+    assert_eq!(
+        (hub.topic_counts("x").messages, hub.topic_counts("x").floor),
+        (1, 1)
+    );
+    hub.sweep(151);
+    assert_eq!(
+        (hub.topic_counts("x").messages, hub.topic_counts("x").floor),
+        (0, 4)
+    );
+    hub.sweep(5);
+    assert_eq!(hub.counts().messages, 1, "time never goes back");
+    hub.sweep(1_001);
+    assert_eq!(hub.counts().messages, 0);
+    assert_eq!(hub.counts().bytes, 0);
+}
+
+#[test]
+fn the_oldest_of_all_goes_first_when_the_hub_is_full() {
+    let hub = hub(|config| config.bytes_max = 3 * MESSAGE_OVERHEAD_BYTES);
+    for topic in ["x", "y", "y", "x"] {
+        publish(&hub, topic, "", 0);
+    }
+    assert_eq!(hub.topic_counts("x").floor, 1);
+    assert_eq!(hub.topic_counts("y").floor, 0);
+    publish(&hub, "z", "", 0);
+    assert_eq!(hub.topic_counts("y").floor, 2);
+    assert_eq!(hub.counts().bytes, 3 * MESSAGE_OVERHEAD_BYTES);
+    assert_eq!(hub.read(&["x", "y"], 1, 9).unwrap_err().resume, 2);
+    assert_eq!(texts(&hub, &["x", "y"], 2, 9), Ok("3= 4= ".into()));
+}
+
+#[test]
+fn a_forgotten_topic_raises_the_floor_of_the_unknown() {
+    let hub = hub(|config| config.topics_max = 2);
+    publish(&hub, "a", "1", 0);
+    publish(&hub, "b", "2", 0);
+    assert_eq!(hub.floor(&["never"]), 0);
+    publish(&hub, "c", "3", 0);
+    assert_eq!(hub.counts().topics, 2);
+    assert_eq!(hub.counts().messages, 2);
+    assert_eq!(hub.floor(&["a"]), 1);
+    assert_eq!(
+        hub.floor(&["never"]),
+        1,
+        "what is unknown may have been forgotten"
+    );
+    assert_eq!(texts(&hub, &["a"], 0, 9), Err(1));
+    assert_eq!(texts(&hub, &["a"], 1, 9), Ok("".into()));
+    assert_eq!(texts(&hub, &["b", "c"], 0, 9), Ok("2=2 3=3 ".into()));
+    publish(&hub, "a", "4", 0);
+    assert_eq!(
+        texts(&hub, &["a"], 0, 9),
+        Err(2),
+        "known again, with the floor of the unknown"
+    );
+    assert_eq!(texts(&hub, &["a"], 2, 9), Ok("4=4 ".into()));
+}
+
+#[test]
+fn many_topics_and_messages_stay_bounded() {
+    let hub = hub(|config| {
+        config.topics_max = 10;
+        config.retention.messages_max = 0;
+        config.bytes_max = 1_000 * MESSAGE_OVERHEAD_BYTES;
+    });
+    for n in 0..20_000_u64 {
+        publish(&hub, &format!("t{}", n * n % 37), "", n);
+        let counts = hub.counts();
+        assert!(counts.topics <= 10 && counts.messages <= 1_000);
+    }
+}
+
+#[test]
+fn the_same_key_is_published_once() {
+    let hub = hub(|config| {
+        config.keys = KeyWindow {
+            keys_max: 10,
+            key_bytes_max: 4,
+            age_ms_max: 100,
+        }
+    });
+    let once = |topic, key, now_ms| {
+        let publish = Publish {
+            topic,
+            data: Bytes::from_static(b"x"),
+            key: Some(key),
+            now_ms,
+        };
+        hub.publish_with(publish)
+            .ready()
+            .unwrap()
+            .map(|cursor| cursor.offset)
+    };
+    assert_eq!(once("x", "k", 0), Ok(1));
+    assert_eq!(once("x", "k", 100), Ok(1));
+    assert_eq!(once("y", "k", 100), Ok(2), "keys are per topic");
+    assert_eq!(once("x", "k", 101), Ok(3), "forgotten by age");
+    assert_eq!(once("x", "12345", 101), Err(PublishError::BadKey));
+    assert_eq!(hub.topic_counts("x").messages, 2);
+}
+
+#[test]
+fn a_cursor_of_another_life_is_not_an_offset() {
+    let hub = hub(|config| config.epoch = "b".parse().unwrap());
+    publish(&hub, "x", "", 0);
+    let offset = |text: &str| hub.offset_of(&text.parse().unwrap());
+    assert_eq!(offset("b:0"), Some(0));
+    assert_eq!(offset("b:1"), Some(1));
+    assert_eq!(offset("b:2"), None, "beyond the head");
+    assert_eq!(offset("a:1"), None, "another epoch");
+}
