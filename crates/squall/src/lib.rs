@@ -1,1 +1,51 @@
-//! Squall.
+//! Squall: a web server and framework for applications whose users see things happen *now*.
+//!
+//! One import brings the server ([`Server`]), routing, extractors and responses ([`web`], which is axum), topics that
+//! any open connection can follow over Server-Sent Events, long-polling or a WebSocket ([`live`]), and the building
+//! blocks that every site needs, safe as they come:
+//!
+//! | block | what it is |
+//! |---|---|
+//! | [`cookies`] | reading, setting and signing cookies |
+//! | [`sessions`] | who is signed in, kept on the server |
+//! | [`xsrf`] | refusing what another site makes a browser send |
+//! | [`templates`] | HTML with everything escaped |
+//! | [`assets`] | static files whose URLs change with their content |
+//! | [`config`] | defaults < file < environment < command line |
+//! | [`log`] | logs, and one line for each request |
+//! | [`limits`] | how often somebody may try |
+//! | [`testing`] | a real server, clients for all it speaks, and tests that fail on unexpected warnings |
+
+pub mod assets;
+pub mod config;
+pub mod cookies;
+pub mod limits;
+pub mod log;
+pub mod sessions;
+pub mod templates;
+pub mod testing;
+pub mod web;
+pub mod xsrf;
+
+/// A future that owns nothing it does not say, boxed: what the traits of this crate return.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}
+
+/// `N` bytes from the system's random generator.
+///
+/// # Panics
+/// When the system has none to give: nothing that needs randomness may go on without it.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
