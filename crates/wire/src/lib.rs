@@ -30,3 +30,4 @@
 
 pub mod date;
 pub mod h1;
+pub mod ws;
