@@ -1,0 +1,121 @@
+//! The servers that are compared: where they come from and how they are started.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+
+/// A server of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// `bench-target`.
+    Squall,
+    /// `peer-axum`.
+    Axum,
+    /// `peer-actix`.
+    Actix,
+}
+
+impl Kind {
+    /// All of them, ours first.
+    pub const ALL: [Self; 3] = [Self::Squall, Self::Axum, Self::Actix];
+
+    /// What it is called in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squall => "squall",
+            Self::Axum => "axum::serve",
+            Self::Actix => "actix-web",
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Squall => "bench-target",
+            Self::Axum => "peer-axum",
+            Self::Actix => "peer-actix",
+        }
+    }
+
+    fn manifest(self) -> PathBuf {
+        let benches = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = if self == Self::Squall { "target" } else { "peers" };
+        benches.join(folder).join("Cargo.toml")
+    }
+}
+
+/// The command line that every server takes: a free port, one core.
+#[must_use]
+pub fn one_core_args() -> Vec<OsString> {
+    ["--port", "0", "--cores", "1"].map(OsString::from).into()
+}
+
+/// Builds the release program of `kind`, unless that is done already, and says where it is.
+///
+/// # Errors
+/// When Cargo fails.
+pub fn build(kind: Kind) -> io::Result<PathBuf> {
+    build_program(&kind.manifest(), kind.program())
+}
+
+/// Builds the release program `name` of the package at `manifest` and says where it is.
+///
+/// # Errors
+/// When Cargo fails.
+pub fn build_program(manifest: &Path, name: &str) -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "--message-format=json-render-diagnostics",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .args(["--bin", name])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("{name} does not build")));
+    }
+    executable(&String::from_utf8_lossy(&output.stdout), name)
+        .ok_or_else(|| io::Error::other(format!("Cargo does not say where {name} is")))
+}
+
+/// The program `name` in Cargo's messages, one JSON object a line.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == name;
+        message["executable"]
+            .as_str()
+            .filter(|_| is_it)
+            .map(PathBuf::from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_in_cargos_messages() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"lib\"},\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"a\"},\"executable\":\"/t/a\"}\n",
+            "{\"reason\":\"build-finished\",\"success\":true}\n",
+        );
+        assert_eq!(executable(messages, "a"), Some(PathBuf::from("/t/a")));
+        assert_eq!(executable(messages, "lib"), None);
+    }
+
+    #[test]
+    fn every_server_has_its_manifest() {
+        for kind in Kind::ALL {
+            assert!(kind.manifest().exists(), "{kind:?}");
+        }
+    }
+}
