@@ -30,4 +30,5 @@
 
 pub mod date;
 pub mod h1;
+pub mod sse;
 pub mod ws;

@@ -15,3 +15,5 @@ pub use response::{
     BodyFraming, CONTINUE, EncodeError, ResponseHead, ResponseLength, encode_chunk, encode_chunk_end,
     encode_chunk_start, encode_head, encode_last_chunk, wants_close,
 };
+
+pub(crate) use response::write_decimal;

@@ -317,7 +317,7 @@ pub(super) fn status_line(status: StatusCode, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn write_decimal(number: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(number: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
     let mut first = digits.len();
     let mut rest = number;
