@@ -8,6 +8,7 @@ use std::time::Duration;
 pub mod agent;
 pub mod body;
 pub mod dir;
+pub mod feed;
 pub mod http;
 pub mod program;
 pub mod proxy;
