@@ -199,7 +199,13 @@ fn a_forgotten_topic_raises_the_floor_of_the_unknown() {
     );
     assert_eq!(texts(&hub, &["a"], 0, 9), Err(1));
     assert_eq!(texts(&hub, &["a"], 1, 9), Ok("".into()));
-    assert_eq!(texts(&hub, &["b", "c"], 0, 9), Ok("2=2 3=3 ".into()));
+    assert_eq!(texts(&hub, &["b"], 0, 9), Ok("2=2 ".into()));
+    assert_eq!(
+        texts(&hub, &["c"], 0, 9),
+        Err(1),
+        "it was unknown when something unknown had been lost"
+    );
+    assert_eq!(texts(&hub, &["b", "c"], 1, 9), Ok("2=2 3=3 ".into()));
     publish(&hub, "a", "4", 0);
     assert_eq!(
         texts(&hub, &["a"], 0, 9),
