@@ -1,1 +1,190 @@
-//! Comes.
+//! Static files whose URLs change with their content.
+//!
+//! `/static/app.<hash>.css` may be kept by every cache for ever, because another content has another URL; the plain
+//! `/static/app.css` is asked for again each time, and answered 304 when nothing changed. Files are read when the
+//! program starts (or are part of it) and served from a table: a path that is not in it does not exist, so nothing
+//! outside can be reached, by whatever path.
+//!
+//! ```
+//! use squall::{assets::Assets, web::Router};
+//! let assets = Assets::embedded(&[("app.css", b"body { margin: 0 }")]);
+//! assert!(assets.url("app.css").starts_with("/static/app."));
+//! let app: Router = Router::new().merge(assets.router());
+//! ```
+
+mod files;
+mod kind;
+mod serve;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{MethodRouter, get};
+
+use files::File;
+
+/// Files of one directory.
+pub const FILES_MAX: usize = 10_000;
+/// Bytes of one file: they are kept in memory. What is larger belongs to a file server.
+pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The static files of a site. Cheap to clone.
+#[derive(Clone)]
+pub struct Assets {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    prefix: String,
+    files: RwLock<HashMap<String, Arc<File>>>,
+    /// Where to look again for changes; only while developing.
+    reload_from: Option<PathBuf>,
+    root: Option<PathBuf>,
+}
+
+impl Assets {
+    /// Files that are part of the program: names with `/` between directories, and contents (`include_bytes!`).
+    pub fn embedded(table: &[(&str, &'static [u8])]) -> Self {
+        let file = |(name, bytes): &(&str, &'static [u8])| {
+            let file = File::new(name, axum::body::Bytes::from_static(bytes), None);
+            ((*name).to_owned(), Arc::new(file))
+        };
+        Self::of_table(table.iter().map(file).collect(), None)
+    }
+
+    /// Reads a directory with all below it, except what begins with a dot, and symbolic links.
+    ///
+    /// # Errors
+    /// What cannot be read, more than [`FILES_MAX`] files or one above [`FILE_BYTES_MAX`], with its path.
+    pub fn directory(root: impl AsRef<Path>) -> io::Result<Self> {
+        let root = root
+            .as_ref()
+            .canonicalize()
+            .map_err(|error| files::named(root.as_ref(), error))?;
+        let table = files::read_all(&root)?;
+        Ok(Self::of_table(table, Some(root)))
+    }
+
+    fn of_table(files: HashMap<String, Arc<File>>, root: Option<PathBuf>) -> Self {
+        let inner = Inner {
+            prefix: "/static/".to_owned(),
+            files: RwLock::new(files),
+            reload_from: None,
+            root,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// `true`: a file of the directory that changed is read again when it is asked for. While developing: it costs a
+    /// system call for each request.
+    #[must_use]
+    pub fn reload(self, reload: bool) -> Self {
+        self.with(|inner| inner.reload_from = inner.root.clone().filter(|_| reload))
+    }
+
+    /// Another path to serve them under than `/static/`.
+    ///
+    /// # Panics
+    /// When it does not begin and end with a slash.
+    #[must_use]
+    pub fn prefix(self, prefix: &str) -> Self {
+        assert!(
+            prefix.starts_with('/') && prefix.ends_with('/'),
+            "a prefix begins and ends with a slash"
+        );
+        self.with(|inner| inner.prefix = prefix.to_owned())
+    }
+
+    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let from = &*self.inner;
+        let files = from.files.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut inner = Inner {
+            prefix: from.prefix.clone(),
+            files: RwLock::new(files),
+            reload_from: from.reload_from.clone(),
+            root: from.root.clone(),
+        };
+        change(&mut inner);
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The URL that changes with the content; the plain one for a file that is not there.
+    pub fn url(&self, name: &str) -> String {
+        self.try_url(name)
+            .unwrap_or_else(|| format!("{}{name}", self.inner.prefix))
+    }
+
+    /// The URL that changes with the content.
+    pub fn try_url(&self, name: &str) -> Option<String> {
+        let file = self.file(name)?;
+        Some(format!(
+            "{}{}",
+            self.inner.prefix,
+            files::hashed_name(name, &file.hash)
+        ))
+    }
+
+    /// Routes for all of them: `GET` and `HEAD` below the prefix.
+    pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let assets = self.clone();
+        let serve = async move |request: Request| assets.answer(&request);
+        Router::new().route(&format!("{}{{*path}}", self.inner.prefix), get(serve))
+    }
+
+    /// A route for one of them somewhere else, such as `/favicon.ico`.
+    pub fn route<S: Clone + Send + Sync + 'static>(&self, name: &str) -> MethodRouter<S> {
+        let (assets, name) = (self.clone(), name.to_owned());
+        get(async move |request: Request| assets.answer_named(&name, request.headers()))
+    }
+
+    /// The file of that plain name, as it is now.
+    fn file(&self, name: &str) -> Option<Arc<File>> {
+        if !files::is_servable(name) {
+            return None;
+        }
+        let have = self
+            .inner
+            .files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        let Some(root) = &self.inner.reload_from else {
+            return have;
+        };
+        let now = files::read_again(root, name, have)?;
+        self.inner
+            .files
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), now.clone());
+        Some(now)
+    }
+}
+
+impl fmt::Debug for Assets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = self
+            .inner
+            .files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
+        f.debug_struct("Assets")
+            .field("prefix", &self.inner.prefix)
+            .field("files", &files)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
