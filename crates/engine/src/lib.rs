@@ -1,4 +1,32 @@
-//! The engine.
+//! The engine: sockets, cores, connections.
+//!
+//! [`Server`] runs any `tower::Service<http::Request<Body>>` on one single-threaded core per CPU. A connection that
+//! only waits has no task, no future and no buffer: it is a record of its core's slab. Responses may hand their
+//! connection over: to a WebSocket handler ([`OnUpgrade`]) or, without any task, to whatever a [`source::Source`] has
+//! for it ([`source::Park`]).
+//!
+//! The engine alone touches sockets and reads the clock. It knows nothing of topics.
+
+mod accept;
+mod app;
+mod body;
+mod conn;
+mod core;
+mod error;
+mod limits;
+mod listen;
+mod server;
+mod socket;
 pub mod source;
 pub mod ws;
+
+pub use app::{App, BoxError};
+pub use body::{Body, BodyControl, BodyError};
+pub use core::link::CoreWaker;
+pub use error::Error;
+pub use limits::{BUFFER_BYTES_MAX, Limits, SWEEP_INTERVAL};
+pub use listen::Address;
+pub use server::{Handle, MakeSource, Server, Signals};
+pub use socket::Peer;
 pub use squall_wire as wire;
+pub use ws::{Message, OnUpgrade, Socket};

@@ -1,0 +1,107 @@
+//! The acceptor: one thread that accepts for all cores and gives each connection to the core that has the fewest.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::os::fd::AsRawFd;
+
+use crate::core::link::{Link, Note};
+use crate::listen::Listener;
+
+/// Wakes the acceptor for its end.
+pub(crate) const STOP: Token = Token(usize::MAX);
+
+/// How long to wait when there is no descriptor, or no place, for another connection.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the acceptor has.
+pub(crate) struct Acceptor {
+    poll: Poll,
+    listeners: Vec<Listener>,
+    links: Vec<Arc<Link>>,
+    connections_max: usize,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        listeners: Vec<Listener>,
+        links: Vec<Arc<Link>>,
+        connections_max: usize,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        for (at, listener) in listeners.iter().enumerate() {
+            poll.registry().register(
+                &mut SourceFd(&listener.as_raw_fd()),
+                Token(at),
+                Interest::READABLE,
+            )?;
+        }
+        Ok(Acceptor {
+            poll,
+            listeners,
+            links,
+            connections_max,
+        })
+    }
+
+    /// What ends [`Acceptor::run`].
+    pub(crate) fn stopper(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), STOP)
+    }
+
+    /// Accepts until it is stopped; then the listeners close.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        let mut paused = false;
+        loop {
+            let timeout = paused.then_some(PAUSE);
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the acceptor cannot wait for connections; it ends");
+                return;
+            }
+            if events.iter().any(|e| e.token() == STOP) {
+                return;
+            }
+            // An edge is seen once: after a pause, every listener may have connections waiting.
+            paused = false;
+            for at in 0..self.listeners.len() {
+                paused |= self.accept_all(at);
+            }
+        }
+    }
+
+    /// Accepts what waits at one listener. Whether it must be looked at again after a pause.
+    fn accept_all(&self, at: usize) -> bool {
+        loop {
+            let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
+            if open >= self.connections_max {
+                return true;
+            }
+            match self.listeners[at].accept() {
+                Ok((accepted, peer)) => {
+                    let Some(link) = self.links.iter().min_by_key(|l| l.open.load(Ordering::Relaxed)) else {
+                        return false;
+                    };
+                    link.open.fetch_add(1, Ordering::Relaxed);
+                    link.note(Note::Accepted(accepted, peer));
+                }
+                Err(e) => match e.kind() {
+                    io::ErrorKind::WouldBlock => return false,
+                    // The peer gave up while it waited, or a signal came.
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                    _ => {
+                        // EMFILE, ENFILE, ENOBUFS, ENOMEM: what is open goes on, and new ones wait in the kernel.
+                        tracing::warn!(error = %e, "cannot accept a connection now; trying again");
+                        return true;
+                    }
+                },
+            }
+        }
+    }
+}

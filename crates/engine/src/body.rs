@@ -1,0 +1,329 @@
+//! The body of a request: all there at once, or arriving, with back-pressure to the peer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use crate::core::link::{Link, Note};
+use crate::limits::BUFFER_BYTES_MAX;
+use crate::source::ConnId;
+
+/// A request body. `Send`, so that handlers may read it on any thread.
+///
+/// A body that is dropped unread is thrown away by the engine, up to a bound; past it the connection is closed.
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Empty,
+    Full(Bytes),
+    Arriving(Arc<Channel>),
+}
+
+impl Body {
+    /// No body.
+    pub fn empty() -> Self {
+        Body(Kind::Empty)
+    }
+
+    /// A body that is there already.
+    pub fn full(bytes: Bytes) -> Self {
+        Body(if bytes.is_empty() {
+            Kind::Empty
+        } else {
+            Kind::Full(bytes)
+        })
+    }
+
+    pub(crate) fn arriving(channel: Arc<Channel>) -> Self {
+        Body(Kind::Arriving(channel))
+    }
+
+    /// Changes, for this request, how many bytes its body may have. Takes effect for what has not arrived yet.
+    pub fn set_bytes_max(&self, bytes_max: u64) {
+        if let Kind::Arriving(channel) = &self.0 {
+            channel.lock().bytes_max = Some(bytes_max);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Arriving(channel) => channel.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Full(_) => false,
+            Kind::Arriving(channel) => {
+                let state = channel.lock();
+                state.chunks.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Arriving(channel) => match channel.lock().remaining {
+                Some(bytes) => SizeHint::with_exact(bytes),
+                None => SizeHint::default(),
+            },
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Kind::Arriving(channel) = &self.0 {
+            channel.abandon();
+        }
+    }
+}
+
+/// Why a request body ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyError {
+    kind: BodyErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyErrorKind {
+    TooLarge,
+    Malformed,
+    TimedOut,
+    Gone,
+}
+
+impl BodyError {
+    /// The body has more bytes than its limit: 413.
+    pub fn is_too_large(&self) -> bool {
+        self.kind == BodyErrorKind::TooLarge
+    }
+
+    /// The peer closed before the end.
+    pub fn is_gone(&self) -> bool {
+        self.kind == BodyErrorKind::Gone
+    }
+
+    /// The body did not arrive in time: 408.
+    pub fn is_timed_out(&self) -> bool {
+        self.kind == BodyErrorKind::TimedOut
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            BodyErrorKind::TooLarge => "the request body is larger than its limit",
+            BodyErrorKind::Malformed => "the request body is malformed",
+            BodyErrorKind::TimedOut => "the request body did not arrive in time",
+            BodyErrorKind::Gone => "the peer closed before the end of the request body",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// Between the core, which receives the body, and the handler, which reads it.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    state: Mutex<State>,
+    link: Arc<Link>,
+    conn: ConnId,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    /// Bytes in `chunks`.
+    bytes: usize,
+    trailers: Option<HeaderMap>,
+    end: Option<Result<(), BodyErrorKind>>,
+    reader: Option<Waker>,
+    /// Bytes of a Content-Length that the handler has not been given yet.
+    remaining: Option<u64>,
+    /// Set by the handler, taken by the core.
+    bytes_max: Option<u64>,
+    /// The core stopped reading the socket until the handler takes something.
+    paused: bool,
+    /// The handler waits for bytes: the moment to send `100 Continue`.
+    wanted: bool,
+    abandoned: bool,
+}
+
+/// What the core does next after it gave the channel something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Go on reading.
+    More,
+    /// The handler is behind: a [`Note::Resume`] comes when it has caught up.
+    Pause,
+    /// Nobody reads it any more.
+    Abandoned,
+}
+
+impl Channel {
+    pub(crate) fn new(link: Arc<Link>, conn: ConnId, remaining: Option<u64>) -> Arc<Self> {
+        let state = State {
+            remaining,
+            ..State::default()
+        };
+        Arc::new(Channel {
+            state: Mutex::new(state),
+            link,
+            conn,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the queue whole: nothing here can panic half way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, bytes: Bytes) -> Pace {
+        let mut state = self.lock();
+        if state.abandoned {
+            return Pace::Abandoned;
+        }
+        state.bytes += bytes.len();
+        state.chunks.push_back(bytes);
+        let reader = state.reader.take();
+        state.paused = state.bytes >= BUFFER_BYTES_MAX;
+        let pace = if state.paused { Pace::Pause } else { Pace::More };
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        pace
+    }
+
+    pub(crate) fn end(&self, trailers: Option<HeaderMap>) {
+        self.finish(Ok(()), trailers);
+    }
+
+    pub(crate) fn fail(&self, kind: BodyErrorKind) {
+        self.finish(Err(kind), None);
+    }
+
+    fn finish(&self, end: Result<(), BodyErrorKind>, trailers: Option<HeaderMap>) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(end);
+            state.trailers = trailers;
+        }
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// The limit that the handler asked for since the last call.
+    pub(crate) fn take_bytes_max(&self) -> Option<u64> {
+        self.lock().bytes_max.take()
+    }
+
+    /// The limit that the handler asked for and the core has not taken yet.
+    pub(crate) fn peek_bytes_max(&self) -> Option<u64> {
+        self.lock().bytes_max
+    }
+
+    /// Whether the handler is waiting for body bytes.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lock().wanted
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut state = self.lock();
+        if let Some(bytes) = state.chunks.pop_front() {
+            state.bytes -= bytes.len();
+            if let Some(remaining) = &mut state.remaining {
+                *remaining = remaining.saturating_sub(bytes.len() as u64);
+            }
+            let resume = state.paused && state.bytes < BUFFER_BYTES_MAX / 2;
+            state.paused &= !resume;
+            drop(state);
+            if resume {
+                self.link.note(Note::Resume(self.conn));
+            }
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if let Some(trailers) = state.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        match state.end {
+            Some(Ok(())) => Poll::Ready(None),
+            Some(Err(kind)) => Poll::Ready(Some(Err(BodyError { kind }))),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                let first = !std::mem::replace(&mut state.wanted, true);
+                drop(state);
+                if first {
+                    // Tells the core that a `100 Continue` is due, if the peer waits for one.
+                    self.link.note(Note::Resume(self.conn));
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.chunks.clear();
+        state.bytes = 0;
+        let over = state.end.is_some();
+        state.paused = false;
+        drop(state);
+        if !over {
+            self.link.note(Note::Resume(self.conn));
+        }
+    }
+}
+
+/// A request extension, there when a body is still arriving: lets a layer change the limit of its route.
+#[derive(Clone, Debug)]
+pub struct BodyControl(Arc<Channel>);
+
+impl BodyControl {
+    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+        BodyControl(channel)
+    }
+
+    /// As [`Body::set_bytes_max`].
+    pub fn set_bytes_max(&self, bytes_max: u64) {
+        self.0.lock().bytes_max = Some(bytes_max);
+    }
+}

@@ -1,0 +1,462 @@
+//! The answer to a request: its head, its body at the pace of the peer, its end.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body as _, Frame};
+use squall_wire::h1::{
+    BodyFraming, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start, encode_head,
+    encode_last_chunk,
+};
+
+use crate::app::App;
+use crate::conn::http::{Becomes, Http};
+use crate::conn::request::{Outcome, Rest};
+use crate::core::Core;
+use crate::limits::BUFFER_BYTES_MAX;
+use crate::source::{ConnId, Framing, Park};
+use crate::ws::OnUpgrade;
+
+/// A piece of a body up to this size is copied beside the head; a longer one is written from where it is.
+const COPY_BYTES_MAX: usize = 16 * 1024;
+
+/// What is answered when there is no answer.
+const FAILED: Reject = Reject {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    reason: "the server could not answer this request",
+};
+
+impl<A: App> Core<A> {
+    /// Answers while the request is being served; what cannot be written at once becomes a task.
+    pub(crate) fn answer_in_place(self: &Rc<Self>, id: ConnId, http: &mut Http, outcome: Outcome<A::Body>) {
+        let Some(rest) = self.answer(http, outcome) else {
+            return;
+        };
+        let core = self.clone();
+        let task = tokio::task::spawn_local(async move {
+            let guard = TaskGuard { core: &core, id };
+            core.stream(id, rest).await;
+            std::mem::forget(guard);
+        });
+        if let Some(exchange) = &mut http.exchange {
+            exchange.task = Some(task.abort_handle());
+        }
+        self.tasks_due.set(true);
+    }
+
+    /// Answers from the handler's task; gives back what is left to stream.
+    pub(crate) fn answer_later(
+        self: &Rc<Self>,
+        id: ConnId,
+        outcome: Outcome<A::Body>,
+    ) -> Option<Rest<A::Body>> {
+        let mut http = self.take_http(id)?;
+        let rest = self.answer(&mut http, outcome);
+        self.serve(id, http);
+        rest
+    }
+
+    /// Encodes the head and as much of the body as is there.
+    fn answer(&self, http: &mut Http, outcome: Outcome<A::Body>) -> Option<Rest<A::Body>> {
+        http.exchange.as_ref()?;
+        let Some(response) = outcome else {
+            self.refuse(http, &FAILED);
+            return None;
+        };
+        let (mut parts, body) = response.into_parts();
+        if !parts.extensions.is_empty() {
+            if let Some(park) = parts.extensions.remove::<Park>() {
+                self.answer_parked(http, &parts, park);
+                return None;
+            }
+            if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                self.answer_upgrade(http, &parts, upgrade);
+                return None;
+            }
+        }
+        let mut body = Box::pin(body);
+        let exact = body.size_hint().exact();
+        let mut first = None;
+        let mut ended = body.is_end_stream();
+        if !ended && exact.is_none() {
+            match poll_now::<A>(&mut body) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    ended = body.is_end_stream() && frame.is_data();
+                    first = Some(frame);
+                }
+                Poll::Ready(None) => ended = true,
+                Poll::Ready(Some(Err(error))) => {
+                    let error = error.into();
+                    tracing::error!(%error, "a response body failed before its first byte; the answer is 500");
+                    self.refuse(http, &FAILED);
+                    return None;
+                }
+                Poll::Pending => {}
+            }
+        }
+        let length = match (&first, ended, exact) {
+            (Some(frame), true, _) => ResponseLength::Exact(frame.data_ref().map_or(0, Bytes::len) as u64),
+            (None, true, exact) => ResponseLength::Exact(exact.unwrap_or(0)),
+            (_, false, Some(bytes)) => ResponseLength::Exact(bytes),
+            (_, false, None) => ResponseLength::Unknown,
+        };
+        if !self.encode_answer(http, &parts, length) {
+            return None;
+        }
+        self.spare(parts.headers);
+        if http
+            .exchange
+            .as_ref()
+            .is_some_and(|e| e.framing == Some(BodyFraming::None))
+        {
+            self.end_answer(http, None);
+            return None;
+        }
+        let trailers = match first {
+            Some(frame) => self.push_frame(http, frame),
+            None => None,
+        };
+        if ended || trailers.is_some() {
+            self.end_answer(http, trailers);
+            return None;
+        }
+        self.fill(http, body)
+    }
+
+    /// Takes what the body has right now. Gives it back if it has more to come.
+    fn fill(&self, http: &mut Http, mut body: Rest<A::Body>) -> Option<Rest<A::Body>> {
+        while http.outbox.bytes() + self.out.borrow().len() < BUFFER_BYTES_MAX {
+            match poll_now::<A>(&mut body) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(trailers) = self.push_frame(http, frame) {
+                        self.end_answer(http, Some(trailers));
+                        return None;
+                    }
+                    if http.exchange.is_none() {
+                        return None;
+                    }
+                    if http.exchange.as_ref().is_some_and(|e| e.is_written()) && body.is_end_stream() {
+                        self.end_answer(http, None);
+                        return None;
+                    }
+                }
+                Poll::Ready(None) => {
+                    self.end_answer(http, None);
+                    return None;
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.cut_answer(http, &*error.into());
+                    return None;
+                }
+                Poll::Pending => break,
+            }
+        }
+        Some(body)
+    }
+
+    /// Writes the rest of an answer at the pace of its peer.
+    pub(crate) async fn stream(self: &Rc<Self>, id: ConnId, mut body: Rest<A::Body>) {
+        poll_fn(|cx| self.poll_stream(id, &mut body, cx)).await;
+    }
+
+    fn poll_stream(self: &Rc<Self>, id: ConnId, body: &mut Rest<A::Body>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut http) = self.take_http(id) else {
+            return Poll::Ready(());
+        };
+        loop {
+            if http
+                .exchange
+                .as_ref()
+                .is_none_or(|e| e.framing.is_none() || e.answered)
+            {
+                self.serve(id, http);
+                return Poll::Ready(());
+            }
+            if http.outbox.bytes() + self.out.borrow().len() >= BUFFER_BYTES_MAX {
+                let flushed = self.flush(id, &mut http);
+                if flushed.is_ok() && http.outbox.bytes() >= BUFFER_BYTES_MAX {
+                    http.room = Some(cx.waker().clone());
+                    self.settle(id, http);
+                    return Poll::Pending;
+                }
+            }
+            match body.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(trailers) = self.push_frame(&mut http, frame) {
+                        self.end_answer(&mut http, Some(trailers));
+                    }
+                }
+                Poll::Ready(None) => self.end_answer(&mut http, None),
+                Poll::Ready(Some(Err(error))) => self.cut_answer(&mut http, &*error.into()),
+                Poll::Pending => {
+                    self.settle(id, http);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Writes the head; whether that could be done.
+    fn encode_answer(&self, http: &mut Http, parts: &Parts, length: ResponseLength) -> bool {
+        let Some(exchange) = &mut http.exchange else {
+            return false;
+        };
+        // A peer that was never told to go on may send its body, or may not: nothing after it can be understood.
+        if exchange.expects_continue && exchange.body.is_some() {
+            exchange.keep_alive = false;
+        }
+        exchange.keep_alive &= self.draining.get().is_none();
+        let date = self.clock.date();
+        let head = ResponseHead {
+            status: parts.status,
+            headers: &parts.headers,
+            length,
+            request_version: exchange.version,
+            head_request: exchange.head_request,
+            keep_alive: exchange.keep_alive,
+            date: &date,
+        };
+        let mut out = self.out.borrow_mut();
+        let before = out.len();
+        match encode_head(&head, &mut out) {
+            Ok(framing) => {
+                exchange.left_bytes = if let BodyFraming::Exact(bytes) = framing {
+                    bytes
+                } else {
+                    0
+                };
+                exchange.keep_alive &= framing != BodyFraming::UntilClose;
+                // What the handler said of the connection is said to the peer by the encoder; it holds for us too.
+                exchange.keep_alive &= !says_close(&parts.headers);
+                exchange.framing = Some(framing);
+                true
+            }
+            Err(error) => {
+                out.truncate(before);
+                drop(out);
+                tracing::error!(%error, "a response head could not be encoded; the answer is 500");
+                self.refuse(http, &FAILED);
+                false
+            }
+        }
+    }
+
+    /// Appends one frame of the body; trailers are given back.
+    fn push_frame(&self, http: &mut Http, frame: Frame<Bytes>) -> Option<HeaderMap> {
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => return frame.into_trailers().ok(),
+        };
+        let exchange = http.exchange.as_mut()?;
+        if data.is_empty() {
+            return None;
+        }
+        let chunked = match exchange.framing {
+            Some(BodyFraming::Exact(_)) => match exchange.left_bytes.checked_sub(data.len() as u64) {
+                Some(left) => {
+                    exchange.left_bytes = left;
+                    false
+                }
+                None => {
+                    self.cut_answer(http, "the body is longer than its Content-Length");
+                    return None;
+                }
+            },
+            Some(BodyFraming::Chunked) => true,
+            Some(BodyFraming::UntilClose) => false,
+            Some(BodyFraming::None) | None => return None,
+        };
+        let mut out = self.out.borrow_mut();
+        if chunked {
+            encode_chunk_start(data.len(), &mut out);
+        }
+        if data.len() <= COPY_BYTES_MAX {
+            out.extend_from_slice(&data);
+        } else {
+            http.outbox.push(Bytes::copy_from_slice(&out));
+            out.clear();
+            http.outbox.push(data);
+        }
+        if chunked {
+            encode_chunk_end(&mut out);
+        }
+        None
+    }
+
+    /// The body's end: the exchange is over, unless its request is still arriving.
+    fn end_answer(&self, http: &mut Http, trailers: Option<HeaderMap>) {
+        let Some(exchange) = &mut http.exchange else {
+            return;
+        };
+        if exchange.left_bytes > 0 && exchange.framing != Some(BodyFraming::None) {
+            return self.cut_answer(http, "the body is shorter than its Content-Length");
+        }
+        if exchange.framing == Some(BodyFraming::Chunked) {
+            let mut out = self.out.borrow_mut();
+            if let Err(error) = encode_last_chunk(trailers.as_ref(), &mut out) {
+                tracing::warn!(%error, "response trailers could not be encoded; they are left out");
+                // Without trailers there is nothing that could fail.
+                let _ = encode_last_chunk(None, &mut out);
+            }
+        }
+        exchange.answered = true;
+        exchange.task = None;
+        if exchange.body.is_some() && !exchange.expects_continue {
+            return; // `feed_body` throws the rest away, and then ends the exchange.
+        }
+        if exchange.body.is_some() {
+            http.linger = true;
+        }
+        self.end_exchange(http);
+    }
+
+    /// The next request may come, or the connection closes.
+    pub(crate) fn end_exchange(&self, http: &mut Http) {
+        if let Some(exchange) = http.exchange.take()
+            && !exchange.keep_alive
+        {
+            http.closing = true;
+            http.linger |= !http.input.is_empty();
+            http.input = Bytes::new();
+        }
+    }
+
+    /// An answer that cannot be completed must not look complete: the connection ends where it is.
+    fn cut_answer(&self, http: &mut Http, error: impl std::fmt::Display) {
+        tracing::warn!(%error, "a response body failed on its way; the connection is closed");
+        if let Some(exchange) = http.exchange.take()
+            && let Some(body) = exchange.body
+        {
+            body.channel.fail(crate::body::BodyErrorKind::Gone);
+        }
+        http.closing = true;
+        http.input = Bytes::new();
+    }
+
+    /// Keeps a header map for the next request.
+    fn spare(&self, mut headers: HeaderMap) {
+        headers.clear();
+        let mut spare = self.spare_headers.borrow_mut();
+        if spare.capacity() < headers.capacity() && headers.capacity() <= 64 {
+            *spare = headers;
+        }
+    }
+
+    /// A response that parks its connection.
+    fn answer_parked(&self, http: &mut Http, parts: &Parts, park: Park) {
+        let length = match park.framing {
+            Framing::Answer => {
+                http.parked_headers = Some(Box::new(parts.headers.clone()));
+                http.becomes = Some(Becomes::Parked(park));
+                return;
+            }
+            Framing::Stream => ResponseLength::UntilClose,
+            Framing::WebSocket => ResponseLength::Exact(0),
+        };
+        let stream = park.framing == Framing::Stream;
+        if !self.encode_answer(http, parts, length) {
+            return;
+        }
+        let head_only = http
+            .exchange
+            .as_ref()
+            .is_some_and(|e| e.framing == Some(BodyFraming::None));
+        http.exchange = None;
+        if stream && head_only {
+            // HEAD of a stream: its head, and that is all.
+            http.closing = true;
+            return;
+        }
+        http.becomes = Some(Becomes::Parked(park));
+    }
+
+    /// The `101` of a WebSocket that has a handler.
+    fn answer_upgrade(&self, http: &mut Http, parts: &Parts, upgrade: OnUpgrade) {
+        if parts.status != StatusCode::SWITCHING_PROTOCOLS {
+            tracing::error!(status = %parts.status, "an upgrade must be answered with 101; the answer is 500");
+            return self.refuse(http, &FAILED);
+        }
+        if self.encode_answer(http, parts, ResponseLength::Exact(0)) {
+            http.exchange = None;
+            http.becomes = Some(Becomes::WebSocket(upgrade));
+        }
+    }
+
+    /// The answer of a parked long-poll is there: it is an ordinary exchange again.
+    pub(crate) fn answer_polled(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, response: Response<Bytes>) {
+        let (mut parts, body) = response.into_parts();
+        if let Some(mut headers) = http.parked_headers.take() {
+            for name in parts.headers.keys() {
+                headers.remove(name);
+            }
+            headers.extend(
+                parts
+                    .headers
+                    .drain()
+                    .filter_map(|(name, value)| Some((name?, value))),
+            );
+            parts.headers = *headers;
+        }
+        if self.encode_answer(&mut http, &parts, ResponseLength::Exact(body.len() as u64)) {
+            self.push_frame(&mut http, Frame::data(body));
+            if let Some(exchange) = &mut http.exchange
+                && exchange.framing == Some(BodyFraming::None)
+            {
+                exchange.left_bytes = 0;
+            }
+            self.end_answer(&mut http, None);
+        }
+        self.serve(id, http);
+    }
+
+    /// A handler or a body panicked in its task.
+    pub(crate) fn task_panicked(self: &Rc<Self>, id: ConnId) {
+        tracing::error!("a handler panicked");
+        match self.take_http(id) {
+            Some(mut http) if http.exchange.as_ref().is_some_and(|e| e.framing.is_none()) => {
+                self.refuse(&mut http, &FAILED);
+                self.settle(id, http);
+            }
+            Some(mut http) => {
+                http.exchange = None;
+                self.put_http(id, http);
+                self.close(id);
+            }
+            None => self.close(id),
+        }
+    }
+}
+
+/// Answers for a task that ends by a panic. Forgotten when the task ends as it should; the connection of a cancelled
+/// task is gone or answered already.
+pub(crate) struct TaskGuard<'a, A: App> {
+    pub(crate) core: &'a Rc<Core<A>>,
+    pub(crate) id: ConnId,
+}
+
+impl<A: App> Drop for TaskGuard<'_, A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.core.task_panicked(self.id);
+        }
+    }
+}
+
+/// One frame if it is there. What is not gets polled again by a task, so nobody needs to be woken by this poll.
+fn poll_now<A: App>(
+    body: &mut Rest<A::Body>,
+) -> Poll<Option<Result<Frame<Bytes>, <A::Body as http_body::Body>::Error>>> {
+    body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()))
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get_all(http::header::CONNECTION).iter().any(|v| {
+        v.as_bytes()
+            .split(|&b| b == b',')
+            .any(|o| o.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}

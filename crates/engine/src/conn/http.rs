@@ -1,0 +1,444 @@
+//! An HTTP/1 connection with a request under way: its state, and what moves it.
+//!
+//! Bytes come in, requests go to the application one at a time, answers go out; what a peer pipelines waits in the
+//! socket. How a request is begun is in [`super::request`], how it is answered in [`super::answer`].
+
+use std::rc::Rc;
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Version};
+use squall_wire::h1::{BodyDecoder, BodyFraming, Parsed, Reject, parse_head};
+use tokio::task::AbortHandle;
+
+use crate::app::App;
+use crate::body::BodyErrorKind;
+use crate::conn::outbox::{Flushed, Outbox};
+use crate::core::Core;
+use crate::core::slab::State;
+use crate::limits::{BUFFER_BYTES_MAX, NEVER, Tick};
+use crate::source::{ConnId, Park};
+use crate::ws::OnUpgrade;
+
+/// One HTTP/1 connection that is not parked.
+#[derive(Default)]
+pub(crate) struct Http {
+    /// Received and not used yet; at most one read's worth.
+    pub(crate) input: Bytes,
+    /// The beginning of a head. Either this or `input` is empty.
+    partial: Vec<u8>,
+    /// How long `partial` was when it was last looked at.
+    looked_bytes: usize,
+    pub(crate) outbox: Outbox,
+    /// The request that is being read or answered.
+    pub(crate) exchange: Option<Exchange>,
+    /// No request is taken any more; the connection closes when nothing is owed.
+    pub(crate) closing: bool,
+    /// The peer may still be sending: its last bytes must be read away, or our answer would be lost in a reset.
+    pub(crate) linger: bool,
+    /// There may be bytes in the socket that no event will announce.
+    unread: bool,
+    /// What the connection becomes when the head of its answer is written.
+    pub(crate) becomes: Option<Becomes>,
+    /// Fields that the response of a parked long-poll already had.
+    pub(crate) parked_headers: Option<Box<HeaderMap>>,
+    /// A streaming answer that waits for room in `outbox`.
+    pub(crate) room: Option<Waker>,
+    wait: Wait,
+    /// When `wait` began, or last moved.
+    since: Tick,
+}
+
+/// A request between its head and the end of its answer.
+pub(crate) struct Exchange {
+    pub(crate) version: Version,
+    pub(crate) head_request: bool,
+    pub(crate) keep_alive: bool,
+    /// The peer waits for `100 Continue` before it sends the body.
+    pub(crate) expects_continue: bool,
+    /// The request's body, until its end has been seen.
+    pub(crate) body: Option<Incoming>,
+    /// The handler, or the stream of its answer, if it did not finish in place.
+    pub(crate) task: Option<AbortHandle>,
+    /// The head of the answer is written; this is how its body is framed.
+    pub(crate) framing: Option<BodyFraming>,
+    /// Bytes of a body with a length that are still to come.
+    pub(crate) left_bytes: u64,
+    /// The answer is complete; the request's body is being thrown away.
+    pub(crate) answered: bool,
+}
+
+/// A request body on its way in.
+pub(crate) struct Incoming {
+    pub(crate) decoder: BodyDecoder,
+    pub(crate) channel: std::sync::Arc<crate::body::Channel>,
+    /// The length that the head declared.
+    pub(crate) declared_bytes: Option<u64>,
+    pub(crate) bytes_max: u64,
+    pub(crate) received_bytes: u64,
+    /// Not a byte is read before the handler asks: it may still change the limit, or refuse.
+    pub(crate) held: bool,
+}
+
+/// What an HTTP connection turns into.
+pub(crate) enum Becomes {
+    Parked(Park),
+    WebSocket(OnUpgrade),
+}
+
+/// What a connection waits for, so which time-out it is under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wait {
+    #[default]
+    Nothing,
+    Head,
+    Body,
+    Handler,
+    Write,
+}
+
+impl Exchange {
+    /// Whether all that the head promised has been written.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.framing, Some(BodyFraming::Exact(_))) && self.left_bytes == 0
+    }
+}
+
+impl Http {
+    /// Makes the box ready for another connection.
+    pub(crate) fn reset(&mut self) {
+        let partial = std::mem::take(&mut self.partial);
+        *self = Http {
+            partial,
+            ..Http::default()
+        };
+        self.partial.clear();
+        self.partial.shrink_to(4096);
+    }
+
+    /// Whether bytes are wanted now.
+    pub(crate) fn may_read(&mut self) -> bool {
+        let full = match &self.exchange {
+            Some(exchange) => match &exchange.body {
+                Some(body) => body.held || body.channel.is_paused() || !self.input.is_empty(),
+                // What is pipelined behind a request stays in the socket, but for one read.
+                None => !self.input.is_empty(),
+            },
+            None => self.closing || !self.input.is_empty() || self.outbox.bytes() >= BUFFER_BYTES_MAX,
+        };
+        self.unread |= full;
+        !full
+    }
+
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Nothing is under way.
+    fn is_quiescent(&self) -> bool {
+        self.exchange.is_none() && self.input.is_empty() && self.partial.is_empty() && self.outbox.is_empty()
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        if self.partial.is_empty() {
+            self.input = if self.input.is_empty() {
+                Bytes::copy_from_slice(bytes)
+            } else {
+                [&self.input, bytes].concat().into()
+            };
+            return;
+        }
+        self.partial.extend_from_slice(bytes);
+        if self.is_worth_a_look(bytes.len()) {
+            self.input = Bytes::copy_from_slice(&self.partial);
+            self.partial.clear();
+        }
+    }
+
+    /// Keeps what a peer pipelines behind a long-poll; no more than one read's worth is ever there.
+    pub(crate) fn keep_early(&mut self, bytes: &[u8]) {
+        self.take_in(bytes);
+    }
+
+    /// A head that comes in drops is not parsed at every drop, or its cost would be quadratic: only when it may
+    /// have ended, or has doubled.
+    fn is_worth_a_look(&self, new_bytes: usize) -> bool {
+        let from = self.partial.len().saturating_sub(new_bytes + 3);
+        let tail = &self.partial[from..];
+        let ended = tail.windows(2).any(|w| w == b"\n\n") || tail.windows(3).any(|w| w == b"\n\r\n");
+        ended || self.partial.len() >= self.looked_bytes.saturating_mul(2)
+    }
+
+    /// Keeps the beginning of a head until more comes.
+    fn hold_partial(&mut self) {
+        self.partial.clear();
+        self.partial.extend_from_slice(&self.input);
+        self.looked_bytes = self.partial.len();
+        self.input = Bytes::new();
+    }
+
+    fn waits_for(&self) -> Wait {
+        if !self.outbox.is_empty() {
+            return Wait::Write;
+        }
+        match &self.exchange {
+            Some(exchange) => match &exchange.body {
+                Some(body) if !body.held && !body.channel.is_paused() => Wait::Body,
+                _ if exchange.framing.is_none() => Wait::Handler,
+                _ => Wait::Nothing,
+            },
+            None if self.partial.is_empty() => Wait::Nothing,
+            None => Wait::Head,
+        }
+    }
+}
+
+impl<A: App> Core<A> {
+    pub(crate) fn http_received(self: &Rc<Self>, id: ConnId, bytes: &[u8]) {
+        let Some(mut http) = self.take_http(id) else {
+            return;
+        };
+        http.take_in(bytes);
+        self.serve(id, http);
+    }
+
+    /// Answers what is in `http.input`, as far as that goes, in one write.
+    pub(crate) fn serve(self: &Rc<Self>, id: ConnId, mut http: Box<Http>) {
+        let mut burst = 0;
+        loop {
+            if http.exchange.is_some() {
+                self.feed_body(id, &mut http);
+                if http.exchange.is_some() {
+                    break;
+                }
+            }
+            if http.closing || http.becomes.is_some() || http.input.is_empty() {
+                break;
+            }
+            if http.outbox.bytes() + self.out.borrow().len() >= BUFFER_BYTES_MAX
+                && !matches!(self.flush(id, &mut http), Ok(Flushed::All))
+            {
+                break;
+            }
+            if burst == self.limits.pipelined_burst_max {
+                http.unread = true;
+                break;
+            }
+            burst += 1;
+            let parsed = parse_head(
+                &http.input,
+                &self.limits.head,
+                &mut self.spare_headers.borrow_mut(),
+            );
+            match parsed {
+                Ok(Parsed::Complete(head)) => {
+                    bytes::Buf::advance(&mut http.input, head.head_bytes);
+                    self.begin(id, &mut http, head);
+                }
+                Ok(Parsed::Partial) => http.hold_partial(),
+                Err(reject) => self.refuse(&mut http, &reject),
+            }
+        }
+        self.settle(id, http);
+    }
+
+    /// Writes what is owed, and leaves the connection in the state that follows.
+    pub(crate) fn settle(self: &Rc<Self>, id: ConnId, mut http: Box<Http>) {
+        let Ok(flushed) = self.flush(id, &mut http) else {
+            self.put_http(id, http);
+            return self.close(id);
+        };
+        if let Some(becomes) = http.becomes.take() {
+            return self.become_other(id, http, becomes);
+        }
+        if http.closing && http.outbox.is_empty() && http.exchange.is_none() {
+            let linger = http.linger;
+            self.recycle(http);
+            return if linger { self.linger(id) } else { self.close(id) };
+        }
+        if http.outbox.bytes() < BUFFER_BYTES_MAX
+            && let Some(room) = http.room.take()
+        {
+            room.wake();
+            self.tasks_due.set(true);
+        }
+        if std::mem::take(&mut http.unread) && http.may_read() {
+            self.turn_later(id);
+        }
+        if !http.input.is_empty() && http.exchange.is_none() && http.outbox.is_empty() {
+            // The burst is spent: the others first.
+            self.turn_later(id);
+        }
+        if http.is_quiescent() {
+            self.recycle(http);
+            return self.park(id);
+        }
+        let wait = http.waits_for();
+        let progress = matches!(flushed, Flushed::Blocked { progress: true });
+        if wait != http.wait || (wait == Wait::Write && progress) {
+            http.wait = wait;
+            http.since = self.clock.tick();
+        }
+        let deadline = self.http_deadline(&http);
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.deadline = deadline;
+            conn.state = State::Http(http);
+        }
+    }
+
+    fn http_deadline(&self, http: &Http) -> Tick {
+        let limits = &self.limits;
+        let timeout = match http.wait {
+            Wait::Nothing => return NEVER,
+            Wait::Head => limits.header_read_timeout,
+            Wait::Body => {
+                let received = http
+                    .exchange
+                    .as_ref()
+                    .and_then(|e| e.body.as_ref())
+                    .map_or(0, |b| b.received_bytes);
+                let credit = std::time::Duration::from_secs(received / limits.body_rate_bytes.max(1));
+                limits.body_read_timeout.saturating_add(credit)
+            }
+            Wait::Handler => limits.handler_timeout,
+            Wait::Write => limits.write_stall_timeout,
+        };
+        http.since.saturating_add(crate::limits::ticks(timeout))
+    }
+
+    /// The connection waits for its next request: a record, and no more.
+    fn park(&self, id: ConnId) {
+        let deadline = self.after(self.limits.idle_timeout);
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.deadline = deadline;
+            conn.state = State::Parked;
+        }
+        if self.draining.get().is_some() {
+            self.close(id);
+        }
+    }
+
+    /// Writes `out` and what was owed before it.
+    pub(crate) fn flush(&self, id: ConnId, http: &mut Http) -> std::io::Result<Flushed> {
+        let mut out = self.out.borrow_mut();
+        if out.is_empty() && http.outbox.is_empty() {
+            return Ok(Flushed::All);
+        }
+        let flushed = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => http.outbox.flush(&mut conn.socket, &mut out),
+            None => Err(std::io::ErrorKind::NotConnected.into()),
+        };
+        out.clear();
+        if out.capacity() > 4 * BUFFER_BYTES_MAX {
+            out.shrink_to(BUFFER_BYTES_MAX);
+        }
+        flushed
+    }
+
+    /// Takes the exchange out of the slab; who takes it puts it back through [`Core::settle`].
+    pub(crate) fn take_http(&self, id: ConnId) -> Option<Box<Http>> {
+        let mut conns = self.conns.borrow_mut();
+        let conn = conns.get_mut(id)?;
+        match std::mem::replace(&mut conn.state, State::Taken) {
+            State::Http(http) => Some(http),
+            State::Parked => Some(self.new_http()),
+            other => {
+                conn.state = other;
+                None
+            }
+        }
+    }
+
+    pub(crate) fn put_http(&self, id: ConnId, http: Box<Http>) {
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.state = State::Http(http);
+        }
+    }
+
+    /// Answers what cannot be understood, and takes no more from this peer.
+    pub(crate) fn refuse(&self, http: &mut Http, reject: &Reject) {
+        let response = reject.response(&self.clock.date());
+        self.out.borrow_mut().extend_from_slice(&response);
+        http.closing = true;
+        http.linger = true;
+        http.exchange = None;
+        http.input = Bytes::new();
+    }
+
+    pub(crate) fn http_writable(self: &Rc<Self>, id: ConnId) {
+        if let Some(http) = self.take_http(id) {
+            self.serve(id, http);
+        }
+    }
+
+    /// The peer closed, at least its sending side.
+    pub(crate) fn http_ended(self: &Rc<Self>, id: ConnId) {
+        let Some(mut http) = self.take_http(id) else {
+            return;
+        };
+        let is_owed = http.is_owed();
+        if http.exchange.is_none() && is_owed {
+            // All requests were answered; the answers are still on their way.
+            http.closing = true;
+            http.linger = false;
+            return self.settle(id, http);
+        }
+        self.put_http(id, http);
+        // A handler whose peer went away is cancelled.
+        self.close(id);
+    }
+
+    /// The connection is closed: cancels its handler.
+    pub(crate) fn http_gone(&self, mut http: Box<Http>) {
+        if let Some(exchange) = http.exchange.take() {
+            if let Some(body) = exchange.body {
+                body.channel.fail(BodyErrorKind::Gone);
+            }
+            if let Some(task) = exchange.task {
+                task.abort();
+            }
+        }
+        self.recycle(http);
+    }
+
+    /// A time-out of an HTTP connection has passed.
+    pub(crate) fn http_overdue(self: &Rc<Self>, id: ConnId) {
+        let Some(mut http) = self.take_http(id) else {
+            return;
+        };
+        let begun = http.exchange.as_ref().is_some_and(|e| e.framing.is_some());
+        let (status, reason) = match http.wait {
+            Wait::Head => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the request head did not arrive in time",
+            ),
+            Wait::Body => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the request body did not arrive in time",
+            ),
+            Wait::Handler => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the handler did not answer in time",
+            ),
+            Wait::Write | Wait::Nothing => {
+                self.put_http(id, http);
+                return self.close(id);
+            }
+        };
+        if let Some(exchange) = http.exchange.take() {
+            if let Some(body) = exchange.body {
+                body.channel.fail(BodyErrorKind::TimedOut);
+            }
+            if let Some(task) = exchange.task {
+                task.abort();
+            }
+        }
+        if begun {
+            self.put_http(id, http);
+            return self.close(id);
+        }
+        http.partial.clear();
+        self.refuse(&mut http, &Reject { status, reason });
+        self.settle(id, http);
+    }
+}

@@ -1,0 +1,8 @@
+//! What one connection does, by kind: methods of [`crate::core::Core`].
+
+pub(crate) mod answer;
+pub(crate) mod follow;
+pub(crate) mod http;
+pub(crate) mod outbox;
+pub(crate) mod request;
+pub(crate) mod websocket;

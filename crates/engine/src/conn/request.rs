@@ -1,0 +1,345 @@
+//! The beginning of a request: its body, its extensions, the call.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece, Reject};
+
+use crate::app::{App, BoxError};
+use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Pace};
+use crate::conn::answer::TaskGuard;
+use crate::conn::http::{Exchange, Http, Incoming};
+use crate::core::Core;
+use crate::core::slab::State;
+use crate::source::ConnId;
+
+/// Bytes of a request body that are thrown away after the answer, to keep the connection. Past it, it is closed.
+const DISCARD_BYTES_MAX: u64 = 256 * 1024;
+
+/// What a handler comes to: a response, or that there is none (its service failed or panicked; logged already).
+pub(crate) type Outcome<B> = Option<Response<B>>;
+
+impl<A: App> Core<A> {
+    /// Calls the application with a request whose head is complete, and polls it once, in place.
+    pub(crate) fn begin(self: &Rc<Self>, id: ConnId, http: &mut Http, head: Head) {
+        let keep_alive = head.keep_alive && self.draining.get().is_none();
+        http.exchange = Some(Exchange {
+            version: head.version,
+            head_request: head.method == http::Method::HEAD,
+            keep_alive,
+            expects_continue: head.expect_continue,
+            body: None,
+            task: None,
+            framing: None,
+            left_bytes: 0,
+            answered: false,
+        });
+        let body = match self.begin_body(id, http, head.body) {
+            Ok(body) => body,
+            Err(reject) => return self.refuse(http, &reject),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = head.uri;
+        *request.version_mut() = head.version;
+        *request.headers_mut() = head.headers;
+        if self.peer_info
+            && let Some(conn) = self.conns.borrow_mut().get_mut(id)
+        {
+            request.extensions_mut().insert(conn.peer.peer());
+        }
+        if let Some(body) = http.exchange.as_ref().and_then(|e| e.body.as_ref()) {
+            request
+                .extensions_mut()
+                .insert(BodyControl::new(body.channel.clone()));
+        }
+        self.call(id, http, request);
+    }
+
+    fn call(self: &Rc<Self>, id: ConnId, http: &mut Http, request: Request<Body>) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let mut app = self.app.borrow_mut();
+            match app.poll_ready(&mut cx) {
+                Poll::Ready(Ok(())) => Ok(Box::pin(app.call(request))),
+                Poll::Ready(Err(error)) => Err(Called::Failed(error.into())),
+                Poll::Pending => Err(Called::NotReady(app.clone(), request)),
+            }
+        }));
+        let mut future = match called {
+            Ok(Ok(future)) => future,
+            Ok(Err(Called::NotReady(app, request))) => return self.call_later(id, http, app, request),
+            Ok(Err(Called::Failed(error))) => return self.answer_in_place(id, http, failed::<A>(&*error)),
+            Err(_) => return self.answer_in_place(id, http, panicked::<A>()),
+        };
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
+            Ok(Poll::Ready(Ok(response))) => self.answer_in_place(id, http, Some(response)),
+            Ok(Poll::Ready(Err(error))) => self.answer_in_place(id, http, failed::<A>(&*error.into())),
+            Ok(Poll::Pending) => self.finish_later(id, http, future),
+            Err(_) => self.answer_in_place(id, http, panicked::<A>()),
+        }
+    }
+
+    fn call_later(self: &Rc<Self>, id: ConnId, http: &mut Http, mut app: A, request: Request<Body>) {
+        self.finish_later(id, http, async move {
+            poll_fn(|cx| app.poll_ready(cx)).await?;
+            app.call(request).await
+        });
+    }
+
+    fn finish_later<F>(self: &Rc<Self>, id: ConnId, http: &mut Http, future: F)
+    where
+        F: Future<Output = Result<Response<A::Body>, A::Error>> + 'static,
+    {
+        let core = self.clone();
+        let task = tokio::task::spawn_local(async move {
+            let guard = TaskGuard { core: &core, id };
+            let outcome = match future.await {
+                Ok(response) => Some(response),
+                Err(error) => failed::<A>(&*error.into()),
+            };
+            let rest = core.answer_later(id, outcome);
+            if let Some(rest) = rest {
+                core.stream(id, rest).await;
+            }
+            std::mem::forget(guard);
+        });
+        if let Some(exchange) = &mut http.exchange {
+            exchange.task = Some(task.abort_handle());
+        }
+        self.tasks_due.set(true);
+    }
+
+    /// Prepares the body. One that is there whole needs no channel.
+    fn begin_body(self: &Rc<Self>, id: ConnId, http: &mut Http, length: BodyLength) -> Result<Body, Reject> {
+        let declared_bytes = match length {
+            BodyLength::None | BodyLength::Exact(0) => return Ok(Body::empty()),
+            BodyLength::Exact(bytes) => Some(bytes),
+            BodyLength::Chunked => None,
+        };
+        let bytes_max = self.limits.body.body_bytes_max;
+        if let Some(bytes) = declared_bytes
+            && bytes <= bytes_max
+            && bytes <= http.input.len() as u64
+        {
+            return Ok(Body::full(http.input.split_to(bytes as usize)));
+        }
+        // The declared length is held against the limit when the handler asks for the body: it may change the limit.
+        let limits = BodyLimits {
+            body_bytes_max: u64::MAX,
+            ..self.limits.body.clone()
+        };
+        let mut decoder = BodyDecoder::new(length, &limits)?;
+        if declared_bytes.is_none() {
+            decoder.set_body_bytes_max(bytes_max);
+            if http.input.len() as u64 <= bytes_max
+                && let Some(body) =
+                    whole_chunked(BodyDecoder::new(length, &self.limits.body)?, &mut http.input)?
+            {
+                return Ok(body);
+            }
+        }
+        let channel = Channel::new(self.link.clone(), id, declared_bytes);
+        let held = declared_bytes.is_none_or(|bytes| bytes > bytes_max);
+        let body = Body::arriving(channel.clone());
+        let incoming = Incoming {
+            decoder,
+            channel,
+            declared_bytes,
+            bytes_max,
+            received_bytes: 0,
+            held,
+        };
+        if let Some(exchange) = &mut http.exchange {
+            exchange.body = Some(incoming);
+        }
+        Ok(body)
+    }
+
+    /// Gives the handler what has arrived of the body.
+    pub(crate) fn feed_body(self: &Rc<Self>, _id: ConnId, http: &mut Http) {
+        let Some(exchange) = &mut http.exchange else {
+            return;
+        };
+        let Some(body) = &mut exchange.body else { return };
+        if body.held && !exchange.answered && !body.channel.is_wanted() && !body.channel.is_abandoned() {
+            return;
+        }
+        if let Some(bytes_max) = body.channel.take_bytes_max() {
+            body.bytes_max = bytes_max;
+            if body.declared_bytes.is_none() {
+                body.decoder.set_body_bytes_max(bytes_max);
+            }
+        }
+        body.held = false;
+        let discard = exchange.answered || body.channel.is_abandoned();
+        if !discard && body.declared_bytes.is_some_and(|bytes| bytes > body.bytes_max) {
+            return self.body_refused(http, &TOO_LARGE);
+        }
+        match feed(body, &mut http.input, discard) {
+            Fed::Waiting => {}
+            Fed::Done => {
+                exchange.body = None;
+                if exchange.answered {
+                    self.end_exchange(http);
+                }
+            }
+            Fed::Refused(reject) => self.body_refused(http, &reject),
+            Fed::TooMuchToDiscard => {
+                exchange.body = None;
+                exchange.keep_alive = false;
+                http.linger = true;
+                if exchange.answered {
+                    self.end_exchange(http);
+                }
+            }
+        }
+    }
+
+    /// A body that cannot be taken: ends the handler's reading, and answers in its place if it has not begun.
+    fn body_refused(&self, http: &mut Http, reject: &Reject) {
+        let Some(exchange) = http.exchange.take() else {
+            return;
+        };
+        let too_large = reject.status == StatusCode::PAYLOAD_TOO_LARGE;
+        let kind = if too_large {
+            BodyErrorKind::TooLarge
+        } else {
+            BodyErrorKind::Malformed
+        };
+        if let Some(body) = &exchange.body {
+            body.channel.fail(kind);
+        }
+        if let Some(task) = &exchange.task {
+            task.abort();
+        }
+        if exchange.framing.is_none() {
+            self.refuse(http, reject);
+        } else {
+            // Half an answer is out: only the end of the connection can say that the rest will not come.
+            http.closing = true;
+            http.linger = true;
+            http.input = Bytes::new();
+        }
+    }
+
+    /// The reader of a body began to wait, caught up, or went away.
+    pub(crate) fn resume_body(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        let is_http = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::Http(_)),
+            None => false,
+        };
+        if !is_http {
+            return;
+        }
+        let Some(mut http) = self.take_http(id) else {
+            return;
+        };
+        if let Some(exchange) = &mut http.exchange
+            && exchange.expects_continue
+            && exchange.framing.is_none()
+            && exchange
+                .body
+                .as_ref()
+                .is_some_and(|b| b.channel.is_wanted() && !b.is_hopeless())
+        {
+            exchange.expects_continue = false;
+            self.out.borrow_mut().extend_from_slice(CONTINUE);
+        }
+        self.serve(id, http);
+        self.readable(id, buffer);
+    }
+}
+
+impl Incoming {
+    /// Whether the declared length is past the limit already.
+    fn is_hopeless(&self) -> bool {
+        let bytes_max = self.channel.peek_bytes_max().unwrap_or(self.bytes_max);
+        self.declared_bytes.is_some_and(|bytes| bytes > bytes_max)
+    }
+}
+
+const TOO_LARGE: Reject = Reject {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    reason: "the request body is larger than its limit",
+};
+
+/// What came of feeding a body.
+enum Fed {
+    Waiting,
+    Done,
+    Refused(Reject),
+    TooMuchToDiscard,
+}
+
+fn feed(body: &mut Incoming, input: &mut Bytes, mut discard: bool) -> Fed {
+    let mut trailers = None;
+    loop {
+        if !discard && body.channel.is_paused() {
+            return Fed::Waiting;
+        }
+        if discard && body.received_bytes > DISCARD_BYTES_MAX {
+            return Fed::TooMuchToDiscard;
+        }
+        match body.decoder.decode(input) {
+            Ok(Piece::More) => return Fed::Waiting,
+            Ok(Piece::Data(bytes)) => {
+                body.received_bytes += bytes.len() as u64;
+                if !discard {
+                    discard = body.channel.push(bytes) == Pace::Abandoned;
+                }
+            }
+            Ok(Piece::Trailers(fields)) => trailers = Some(fields),
+            Ok(Piece::End) => {
+                body.channel.end(trailers);
+                return Fed::Done;
+            }
+            Err(_) if discard => return Fed::TooMuchToDiscard,
+            Err(reject) => return Fed::Refused(reject),
+        }
+    }
+}
+
+/// A chunked body that is in `input` to its end, without trailers; otherwise nothing is used up.
+fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Body>, Reject> {
+    // Cheap sign that the end is not there; also spares the work below for long bodies.
+    if !input.windows(5).any(|w| w == b"0\r\n\r\n") {
+        return Ok(None);
+    }
+    let mut rest = input.clone();
+    let mut whole = BytesMut::new();
+    loop {
+        match trial.decode(&mut rest)? {
+            Piece::Data(bytes) => whole.extend_from_slice(&bytes),
+            Piece::More | Piece::Trailers(_) => return Ok(None),
+            Piece::End => {
+                *input = rest;
+                return Ok(Some(Body::full(whole.freeze())));
+            }
+        }
+    }
+}
+
+/// Why a call could not be made at once.
+enum Called<A> {
+    NotReady(A, Request<Body>),
+    Failed(BoxError),
+}
+
+fn failed<A: App>(error: &(dyn std::error::Error + Send + Sync)) -> Outcome<A::Body> {
+    tracing::error!(%error, "the service failed; the answer is 500");
+    None
+}
+
+fn panicked<A: App>() -> Outcome<A::Body> {
+    tracing::error!("a handler panicked; the answer is 500");
+    None
+}
+
+/// A body that is not at its end.
+pub(crate) type Rest<B> = Pin<Box<B>>;

@@ -1,0 +1,243 @@
+//! A WebSocket connection with a handler: bytes to messages, messages to bytes.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use squall_wire::ws::{Decoder, Event, Role, ping_frame, pong_frame};
+
+use crate::app::App;
+use crate::conn::http::Http;
+use crate::conn::outbox::write_all;
+use crate::core::Core;
+use crate::core::slab::State;
+use crate::source::ConnId;
+use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Socket, reply_to_close};
+
+/// A WebSocket that is in the hands of a handler.
+pub(crate) struct WebSocket {
+    channel: Arc<Channel>,
+    decoder: Decoder,
+    /// Frames that the socket has taken up to `written_bytes`.
+    owed: Vec<u8>,
+    written_bytes: usize,
+    /// There may be bytes in the socket that no event will announce.
+    unread: bool,
+    /// We asked whether the peer is there, and nothing came since.
+    pinged: bool,
+    /// The peer's close has come, or its bytes broke the protocol: when nothing is owed, the connection ends.
+    over: bool,
+    /// The deadline of our own close is set.
+    closing: bool,
+}
+
+impl WebSocket {
+    pub(crate) fn may_read(&mut self) -> bool {
+        let full = self.over || !self.owed.is_empty() || self.channel.is_paused();
+        self.unread |= full;
+        !full
+    }
+
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// The connection is closed.
+    pub(crate) fn gone(self: Box<Self>) {
+        self.channel.end(ABNORMAL);
+    }
+}
+
+impl<A: App> Core<A> {
+    /// The handshake is written: the handler begins.
+    pub(crate) fn become_websocket(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, upgrade: OnUpgrade) {
+        let Some(callback) = upgrade.take() else {
+            tracing::error!("a response with an upgrade was used twice; the connection is closed");
+            self.put_http(id, http);
+            return self.close(id);
+        };
+        let channel = Channel::new(self.link.clone(), id, self.limits.ws_buffer_bytes);
+        let ws = WebSocket {
+            channel: channel.clone(),
+            decoder: Decoder::new(Role::Server),
+            owed: http.outbox.take_all().to_vec(),
+            written_bytes: 0,
+            unread: false,
+            pinged: false,
+            over: false,
+            closing: false,
+        };
+        let early = std::mem::take(&mut http.input);
+        self.recycle(http);
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.state = State::WebSocket(Box::new(ws));
+            conn.deadline = self.after(self.limits.ping_interval);
+        }
+        tokio::task::spawn_local(callback(Socket::new(channel)));
+        self.tasks_due.set(true);
+        if !early.is_empty() {
+            self.ws_received(id, &mut early.to_vec());
+        }
+    }
+
+    pub(crate) fn ws_received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
+        let Some(mut ws) = self.take_ws(id) else { return };
+        ws.pinged = false;
+        let mut rest = bytes;
+        while !rest.is_empty() && !ws.over {
+            let (used, event) = match ws.decoder.decode(rest, &self.limits.ws) {
+                Ok(decoded) => decoded,
+                Err(violation) => {
+                    ws.channel.close(violation.code, violation.reason);
+                    ws.channel.end(ABNORMAL);
+                    ws.over = true;
+                    break;
+                }
+            };
+            match event {
+                Some(Event::Text(text)) => self.deliver(&ws, Message::Text(text.into_owned())),
+                Some(Event::Binary(data)) => self.deliver(&ws, Message::Binary(data.into_owned().into())),
+                Some(Event::Ping(data)) => ws.channel.control(&pong_frame(&data)),
+                Some(Event::Pong(_)) => {}
+                Some(Event::Close(close)) => {
+                    ws.channel.close_with(&reply_to_close(close.as_ref()));
+                    ws.channel.end(close.map_or(NO_STATUS, |c| c.code));
+                    ws.over = true;
+                }
+                None => break,
+            }
+            rest = &mut rest[used..];
+        }
+        let deadline = self.after(self.limits.ping_interval);
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id)
+            && !ws.closing
+            && ws.owed.is_empty()
+        {
+            conn.deadline = deadline;
+        }
+        // Answers of the handler leave after its task has run; what the engine itself answers leaves now.
+        let answers = ws.over || ws.channel.outbound_bytes() > 0;
+        self.put_ws(id, ws);
+        if answers {
+            self.flush_socket(id);
+        }
+    }
+
+    fn deliver(&self, ws: &WebSocket, message: Message) {
+        // A handler that is behind stops the reading after what is here already: at most one read's worth more.
+        ws.channel.push(message);
+        self.tasks_due.set(true);
+    }
+
+    /// The handler has something to send, caught up, or went away.
+    pub(crate) fn socket_moved(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        self.flush_socket(id);
+        let resume = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => match &mut conn.state {
+                State::WebSocket(ws) => std::mem::take(&mut ws.unread) && ws.may_read(),
+                _ => false,
+            },
+            None => false,
+        };
+        if resume {
+            self.readable(id, buffer);
+        }
+    }
+
+    /// Writes what the handler has sent, until the socket is full.
+    pub(crate) fn flush_socket(self: &Rc<Self>, id: ConnId) {
+        let Some(mut ws) = self.take_ws(id) else { return };
+        let (was_owed, mut progress) = (!ws.owed.is_empty(), false);
+        let outcome = loop {
+            let blocked = !ws.owed.is_empty();
+            ws.channel.take_outbound(&mut ws.owed, blocked);
+            if ws.owed.is_empty() {
+                break Ok(true);
+            }
+            let mut conns = self.conns.borrow_mut();
+            let Some(conn) = conns.get_mut(id) else { return };
+            match write_all(&mut conn.socket, &ws.owed[ws.written_bytes..]) {
+                Ok(n) => {
+                    progress |= n > 0;
+                    ws.written_bytes += n;
+                }
+                Err(_) => break Err(()),
+            }
+            if ws.written_bytes < ws.owed.len() {
+                break Ok(false);
+            }
+            ws.owed.clear();
+            ws.owed.shrink_to(1024);
+            ws.written_bytes = 0;
+        };
+        let close_sent = ws.channel.is_close_sent();
+        let over = ws.over;
+        let begins_close = close_sent && !ws.closing;
+        ws.closing |= close_sent;
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            if begins_close {
+                conn.deadline = self.after(self.limits.close_timeout);
+            } else if outcome == Ok(false) && (progress || !was_owed) && !ws.closing {
+                conn.deadline = self.after(self.limits.write_stall_timeout);
+            } else if outcome == Ok(true) && was_owed && !ws.closing {
+                conn.deadline = self.after(self.limits.ping_interval);
+            }
+        }
+        if outcome == Ok(false) {
+            // The sender must know that the socket is full.
+            ws.channel.take_outbound(&mut ws.owed, true);
+        }
+        let unread = outcome == Ok(true) && ws.unread;
+        self.put_ws(id, ws);
+        match outcome {
+            Err(()) => self.close(id),
+            Ok(true) if over => self.linger(id),
+            Ok(true) if unread => self.turn_later(id),
+            Ok(_) => {}
+        }
+    }
+
+    /// A ping that is due, or an end that is.
+    pub(crate) fn ws_overdue(self: &Rc<Self>, id: ConnId) {
+        let Some(mut ws) = self.take_ws(id) else { return };
+        let dead = ws.closing || ws.over || ws.pinged || !ws.owed.is_empty();
+        if !dead {
+            ws.pinged = true;
+            ws.channel.control(&ping_frame(b""));
+            if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+                conn.deadline = self.after(self.limits.ping_timeout);
+            }
+        }
+        self.put_ws(id, ws);
+        if dead {
+            self.close(id)
+        } else {
+            self.flush_socket(id)
+        }
+    }
+
+    /// The server drains: the peer is told to come back to another.
+    pub(crate) fn ws_drain(self: &Rc<Self>, id: ConnId) {
+        let Some(ws) = self.take_ws(id) else { return };
+        ws.channel.close(1001, "the server is going away");
+        self.put_ws(id, ws);
+        self.flush_socket(id);
+    }
+
+    fn take_ws(&self, id: ConnId) -> Option<Box<WebSocket>> {
+        let mut conns = self.conns.borrow_mut();
+        let conn = conns.get_mut(id)?;
+        match std::mem::replace(&mut conn.state, State::Taken) {
+            State::WebSocket(ws) => Some(ws),
+            other => {
+                conn.state = other;
+                None
+            }
+        }
+    }
+
+    fn put_ws(&self, id: ConnId, ws: Box<WebSocket>) {
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.state = State::WebSocket(ws);
+        }
+    }
+}

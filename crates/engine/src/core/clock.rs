@@ -1,0 +1,52 @@
+//! The core's time: read once a turn, not once a use.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use squall_wire::date::imf_fixdate;
+
+use crate::limits::{SWEEP_INTERVAL, Tick};
+
+/// Ticks since the core began, and the `Date` of now.
+pub(crate) struct Clock {
+    began: Instant,
+    tick: Cell<Tick>,
+    unix_seconds: Cell<u64>,
+    date: RefCell<[u8; 29]>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let clock = Clock {
+            began: Instant::now(),
+            tick: Cell::new(0),
+            unix_seconds: Cell::new(u64::MAX),
+            date: RefCell::new([b' '; 29]),
+        };
+        clock.refresh();
+        clock
+    }
+}
+
+impl Clock {
+    /// Looks at the clocks of the machine.
+    pub(crate) fn refresh(&self) {
+        let ticks = self.began.elapsed().as_millis() / SWEEP_INTERVAL.as_millis();
+        self.tick.set(ticks as Tick);
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs());
+        if self.unix_seconds.replace(seconds) != seconds {
+            *self.date.borrow_mut() = imf_fixdate(seconds);
+        }
+    }
+
+    pub(crate) fn tick(&self) -> Tick {
+        self.tick.get()
+    }
+
+    /// The value of a `Date` field.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        *self.date.borrow()
+    }
+}

@@ -1,0 +1,80 @@
+//! The end of a core: nothing new, what runs is finished, what does not finish is cut at the deadline.
+
+use std::rc::Rc;
+
+use crate::app::App;
+use crate::core::Core;
+use crate::core::slab::State;
+use crate::limits::{Tick, ticks};
+use crate::source::ConnId;
+
+/// When a drain began, in ticks; cores that drain have one.
+#[derive(Clone, Copy)]
+pub(crate) struct Drain {
+    pub(crate) deadline: Tick,
+}
+
+impl<A: App> Core<A> {
+    /// Closes what is parked, tells what follows, and lets exchanges finish.
+    pub(crate) fn begin_drain(self: &Rc<Self>, buffer: &mut [u8]) {
+        if self.draining.get().is_some() {
+            return;
+        }
+        let deadline = self.clock.tick().saturating_add(ticks(self.limits.drain_timeout));
+        self.draining.set(Some(Drain { deadline }));
+        self.source.shutdown();
+        let ids: Vec<ConnId> = self.conns.borrow().ids().collect();
+        for id in ids {
+            let kind = match self.conns.borrow_mut().get_mut(id) {
+                Some(conn) => match conn.state {
+                    State::Parked => 0,
+                    State::Follow(_) => 1,
+                    State::WebSocket(_) => 2,
+                    _ => continue,
+                },
+                None => continue,
+            };
+            match kind {
+                0 => {
+                    // A request may be in the socket already: it is answered, and then the connection closes.
+                    self.readable(id, buffer);
+                    self.close_if_parked(id);
+                }
+                1 => self.pump(id),
+                _ => self.ws_drain(id),
+            }
+        }
+    }
+
+    fn close_if_parked(&self, id: ConnId) {
+        let parked = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::Parked),
+            None => false,
+        };
+        if parked {
+            self.close(id);
+        }
+    }
+
+    /// Past the deadline, cuts what is left.
+    pub(crate) fn sweep_drain(&self) {
+        if let Some(drain) = self.draining.get() {
+            if drain.deadline <= self.clock.tick() {
+                let ids: Vec<ConnId> = self.conns.borrow().ids().collect();
+                if !ids.is_empty() {
+                    tracing::warn!(
+                        connections = ids.len(),
+                        "the drain deadline passed; connections are cut"
+                    );
+                }
+                for id in ids {
+                    self.close(id);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.conns.borrow().len() == 0
+    }
+}

@@ -1,0 +1,102 @@
+//! What other threads, and handlers, say to a core.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use crate::socket::Peer;
+use crate::source::ConnId;
+
+/// One thing a core is told.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// The acceptor hands a connection over.
+    Accepted(Accepted, Peer),
+    /// A request body's reader caught up, began to wait, or went away.
+    Resume(ConnId),
+    /// A WebSocket handler has something to send, caught up, or went away.
+    Socket(ConnId),
+    /// Finish what runs, then end.
+    Drain,
+}
+
+/// A socket that is not in any poll set yet.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// The way to one core from everywhere else.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    notes: Mutex<Vec<Note>>,
+    /// What the source follows moved: [`crate::source::Source::drain`] is due.
+    moved: AtomicBool,
+    /// The core was woken and has not looked yet: nobody needs to wake it again.
+    woken: AtomicBool,
+    /// The core's main task, when it waits.
+    main: Mutex<Option<Waker>>,
+    /// Connections of this core, for the acceptor's choice.
+    pub(crate) open: AtomicUsize,
+}
+
+impl Link {
+    pub(crate) fn note(&self, note: Note) {
+        self.notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(note);
+        self.wake();
+    }
+
+    pub(crate) fn moved(&self) {
+        if !self.moved.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// The core will look at its notes and its left-over work soon.
+    pub(crate) fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            let waker = self.main.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Called by the core before it waits: whether there is something to do instead.
+    pub(crate) fn poll_woken(&self, waker: &Waker) -> bool {
+        {
+            let mut main = self.main.lock().unwrap_or_else(PoisonError::into_inner);
+            if !main.as_ref().is_some_and(|m| m.will_wake(waker)) {
+                *main = Some(waker.clone());
+            }
+        }
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+
+    /// Moves all notes into `into`.
+    pub(crate) fn take_notes(&self, into: &mut Vec<Note>) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        into.append(&mut notes);
+    }
+
+    pub(crate) fn take_moved(&self) -> bool {
+        self.moved.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// Tells a core that what its [`crate::source::Source`] follows has moved.
+///
+/// Idempotent and cheap: waking a core that is awake costs an atomic operation and no system call.
+#[derive(Clone, Debug)]
+pub struct CoreWaker(pub(crate) Arc<Link>);
+
+impl CoreWaker {
+    /// The core will call [`crate::source::Source::drain`] soon, after everything that happened before this call.
+    pub fn wake(&self) {
+        self.0.moved();
+    }
+}

@@ -1,0 +1,419 @@
+//! One core: an OS thread with a tokio runtime, a poll set nested in it, and a slab of connections.
+//!
+//! The poll set's descriptor is itself pollable, so the runtime waits on that one descriptor and a single task drains
+//! it. A connection that only waits has no task. The files beside this one are methods of [`Core`] by subject; those
+//! of one kind of connection are in `crate::conn`.
+
+pub(crate) mod clock;
+pub(crate) mod drain;
+pub(crate) mod link;
+pub(crate) mod slab;
+mod sweep;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::HeaderMap;
+use mio::Events;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::app::App;
+use crate::conn::http::Http;
+use crate::core::clock::Clock;
+use crate::core::drain::Drain;
+use crate::core::link::{Accepted, Link, Note};
+use crate::core::slab::{Conn, Slab, State, id_of, token};
+use crate::limits::{Limits, Tick, ticks};
+use crate::socket::{Peer, Socket};
+use crate::source::{ConnId, Frame, Source};
+
+/// Bytes of the buffer that a core reads into.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Events taken from the poll set before the core's other tasks get their turn.
+const EVENTS_MAX: usize = 256;
+
+/// Reads of one connection in one turn.
+const READS_MAX: usize = 4;
+
+/// Boxes of finished exchanges that a core keeps for the next.
+const SPARE_MAX: usize = 64;
+
+/// What a core owns. Single-threaded: cells instead of locks, and no borrow outlives a call into foreign code.
+pub(crate) struct Core<A: App> {
+    pub(crate) app: RefCell<A>,
+    pub(crate) limits: Limits,
+    /// Whether requests carry their [`Peer`] as an extension.
+    pub(crate) peer_info: bool,
+    pub(crate) conns: RefCell<Slab>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) source: Rc<dyn Source>,
+    pub(crate) clock: Clock,
+    /// Where answers are encoded; empty between connections.
+    pub(crate) out: RefCell<Vec<u8>>,
+    /// A cleared header map for the next request.
+    pub(crate) spare_headers: RefCell<HeaderMap>,
+    /// Boxes for the next exchanges.
+    pub(crate) spare_http: RefCell<Vec<Box<Http>>>,
+    /// Frames of the follower that is being written.
+    pub(crate) frames: RefCell<Vec<Frame>>,
+    /// Connections that had their turn and have more to do.
+    pub(crate) again: RefCell<Vec<ConnId>>,
+    /// A task was woken by what the core did: let tasks run before waiting.
+    pub(crate) tasks_due: Cell<bool>,
+    pub(crate) draining: Cell<Option<Drain>>,
+    registry: mio::Registry,
+}
+
+/// What a core is made of.
+pub(crate) struct Parts<A: App> {
+    pub(crate) app: A,
+    pub(crate) limits: Limits,
+    pub(crate) peer_info: bool,
+    pub(crate) link: Arc<Link>,
+    pub(crate) source: Rc<dyn Source>,
+}
+
+/// Runs a core on this thread until it has drained.
+pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let poll = mio::Poll::new()?;
+        let core = Rc::new(Core::new(make(), poll.registry().try_clone()?));
+        core.drive(poll).await
+    })
+}
+
+impl<A: App> Core<A> {
+    fn new(parts: Parts<A>, registry: mio::Registry) -> Self {
+        Core {
+            app: RefCell::new(parts.app),
+            limits: parts.limits,
+            peer_info: parts.peer_info,
+            conns: RefCell::default(),
+            link: parts.link,
+            source: parts.source,
+            clock: Clock::default(),
+            out: RefCell::default(),
+            spare_headers: RefCell::default(),
+            spare_http: RefCell::default(),
+            frames: RefCell::default(),
+            again: RefCell::default(),
+            tasks_due: Cell::new(false),
+            draining: Cell::new(None),
+            registry,
+        }
+    }
+
+    /// The core's main task.
+    async fn drive(self: Rc<Self>, poll: mio::Poll) -> io::Result<()> {
+        let mut poll = nest(poll)?;
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut buffer = vec![0; READ_BUFFER_BYTES];
+        let mut notes = Vec::new();
+        let mut ready = Vec::new();
+        let mut sweep = tokio::time::interval(crate::limits::SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let due = poll_fn(|cx| self.poll_due(cx, &mut poll, &mut events, &mut sweep)).await?;
+            self.clock.refresh();
+            for event in &events {
+                let id = id_of(event.token());
+                if event.is_writable() {
+                    self.writable(id);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.readable(id, &mut buffer);
+                }
+            }
+            events.clear();
+            self.link.take_notes(&mut notes);
+            for note in notes.drain(..) {
+                self.hear(note, &mut buffer);
+            }
+            for id in std::mem::take(&mut *self.again.borrow_mut()) {
+                self.readable(id, &mut buffer);
+            }
+            if self.tasks_due.replace(false) {
+                let_tasks_run().await;
+                self.link.take_notes(&mut notes);
+                for note in notes.drain(..) {
+                    self.hear(note, &mut buffer);
+                }
+            }
+            if self.link.take_moved() {
+                self.source.drain(&mut ready);
+                self.pump_all(&mut ready);
+            }
+            if due.sweep {
+                self.sweep(&mut ready);
+            }
+            if self.draining.get().is_some() && self.is_drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for whatever comes first: a socket, a note, the next sweep; or nothing, if work is left over.
+    fn poll_due(
+        &self,
+        cx: &mut Context<'_>,
+        poll: &mut AsyncFd<mio::Poll>,
+        events: &mut Events,
+        sweep: &mut tokio::time::Interval,
+    ) -> Poll<io::Result<Due>> {
+        let mut due = Due {
+            sweep: sweep.poll_tick(cx).is_ready(),
+        };
+        if due.sweep {
+            // Registers for the next tick; a missed tick would be due at once, which is right as well.
+            due.sweep |= sweep.poll_tick(cx).is_ready();
+        }
+        let woken = self.link.poll_woken(cx.waker()) || !self.again.borrow().is_empty();
+        while let Poll::Ready(guard) = poll.poll_read_ready_mut(cx) {
+            let mut guard = guard?;
+            guard.get_inner_mut().poll(events, Some(Duration::ZERO))?;
+            let count = events.iter().count();
+            if count < EVENTS_MAX {
+                guard.clear_ready();
+            }
+            if count > 0 {
+                return Poll::Ready(Ok(due));
+            }
+        }
+        if woken || due.sweep {
+            Poll::Ready(Ok(due))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn hear(self: &Rc<Self>, note: Note, buffer: &mut [u8]) {
+        match note {
+            Note::Accepted(accepted, peer) => {
+                if let Err(error) = self.accept(accepted, peer, buffer) {
+                    self.link.open.fetch_sub(1, Ordering::Relaxed);
+                    tracing::debug!(%error, "a connection was lost before it began");
+                }
+            }
+            Note::Resume(id) => self.resume_body(id, buffer),
+            Note::Socket(id) => self.socket_moved(id, buffer),
+            Note::Drain => self.begin_drain(buffer),
+        }
+    }
+
+    fn accept(self: &Rc<Self>, accepted: Accepted, peer: Peer, buffer: &mut [u8]) -> io::Result<()> {
+        let mut socket = match accepted {
+            Accepted::Tcp(stream) => Socket::Tcp(mio::net::TcpStream::from_std(stream)),
+            Accepted::Unix(stream) => Socket::Unix(mio::net::UnixStream::from_std(stream)),
+        };
+        let id = self.conns.borrow_mut().next_id();
+        socket.register(&self.registry, token(id))?;
+        let deadline = self.after(self.limits.header_read_timeout);
+        let conn = Conn {
+            socket,
+            peer: peer.into(),
+            life: id.life,
+            deadline,
+            state: State::Parked,
+        };
+        self.conns.borrow_mut().insert(id, conn);
+        // The request is often there before its connection has reached its core.
+        self.readable(id, buffer);
+        Ok(())
+    }
+
+    /// The socket has bytes, or its end.
+    pub(crate) fn readable(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        for _ in 0..READS_MAX {
+            if !self.may_read(id) {
+                return;
+            }
+            let read = match self.conns.borrow_mut().get_mut(id) {
+                Some(conn) => conn.socket.read(buffer),
+                None => return,
+            };
+            match read {
+                Ok(0) => return self.ended(id),
+                Ok(n) => {
+                    self.received(id, &mut buffer[..n]);
+                    if n < buffer.len() {
+                        return;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.close(id),
+            }
+        }
+        self.turn_later(id);
+    }
+
+    /// The connection has more to do, after the others had their turn.
+    pub(crate) fn turn_later(&self, id: ConnId) {
+        self.again.borrow_mut().push(id);
+        // The main task may be waiting while one of its handlers' tasks says this.
+        self.link.wake();
+    }
+
+    /// Whether the connection wants bytes; if not, it remembers that there may be some.
+    fn may_read(&self, id: ConnId) -> bool {
+        match self.conns.borrow_mut().get_mut(id) {
+            None => false,
+            Some(conn) => match &mut conn.state {
+                State::Http(http) => http.may_read(),
+                State::WebSocket(ws) => ws.may_read(),
+                State::Follow(follow) => follow.may_read(),
+                State::Parked | State::Lingering(_) => true,
+                State::Taken => false,
+            },
+        }
+    }
+
+    fn received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
+        let kind = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => match &mut conn.state {
+                State::Lingering(left) => match left.checked_sub(bytes.len() as u32) {
+                    Some(rest) => {
+                        *left = rest;
+                        return;
+                    }
+                    None => Kind::Gone,
+                },
+                State::Parked | State::Http(_) => Kind::Http,
+                State::Follow(_) => Kind::Follow,
+                State::WebSocket(_) => Kind::WebSocket,
+                State::Taken => return,
+            },
+            None => return,
+        };
+        match kind {
+            Kind::Http => self.http_received(id, bytes),
+            Kind::Follow => self.follow_received(id, bytes),
+            Kind::WebSocket => self.ws_received(id, bytes),
+            Kind::Gone => self.close(id),
+        }
+    }
+
+    /// The peer will send nothing more.
+    fn ended(self: &Rc<Self>, id: ConnId) {
+        let is_http = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::Http(_)),
+            None => return,
+        };
+        if is_http {
+            self.http_ended(id)
+        } else {
+            self.close(id)
+        }
+    }
+
+    /// The socket takes bytes again.
+    fn writable(self: &Rc<Self>, id: ConnId) {
+        let kind = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => match &conn.state {
+                State::Http(http) if http.is_owed() => Kind::Http,
+                State::Follow(follow) if follow.is_blocked() => Kind::Follow,
+                State::WebSocket(ws) if ws.is_owed() => Kind::WebSocket,
+                _ => return,
+            },
+            None => return,
+        };
+        match kind {
+            Kind::Http => self.http_writable(id),
+            Kind::Follow => self.pump(id),
+            Kind::WebSocket => self.flush_socket(id),
+            Kind::Gone => {}
+        }
+    }
+
+    /// Forgets the connection; the socket closes, its handler is cancelled, its follower detached.
+    pub(crate) fn close(&self, id: ConnId) {
+        let Some(conn) = self.conns.borrow_mut().remove(id) else {
+            return;
+        };
+        self.link.open.fetch_sub(1, Ordering::Relaxed);
+        match conn.state {
+            State::Http(http) => self.http_gone(http),
+            State::Follow(follow) => self.follow_gone(follow),
+            State::WebSocket(ws) => ws.gone(),
+            State::Parked | State::Lingering(_) | State::Taken => {}
+        }
+    }
+
+    /// Says our last to the peer, then throws away what it sends until it closes or the deadline comes.
+    pub(crate) fn linger(&self, id: ConnId) {
+        /// Bytes that a peer may still send after our last.
+        const LINGER_BYTES_MAX: u32 = 1024 * 1024;
+        let deadline = self.after(self.limits.close_timeout);
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.socket.shutdown_write();
+            conn.state = State::Lingering(LINGER_BYTES_MAX);
+            conn.deadline = deadline;
+        }
+    }
+
+    /// The tick that is `duration` from now.
+    pub(crate) fn after(&self, duration: Duration) -> Tick {
+        self.clock.tick().saturating_add(ticks(duration))
+    }
+
+    /// A box for an exchange.
+    pub(crate) fn new_http(&self) -> Box<Http> {
+        self.spare_http.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a quiescent box back.
+    pub(crate) fn recycle(&self, mut http: Box<Http>) {
+        let mut spare = self.spare_http.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            http.reset();
+            spare.push(http);
+        }
+    }
+}
+
+/// Lets the runtime wait on the poll set's descriptor.
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe; a mio::Poll owns its one descriptor for as long as it lives"
+)]
+fn nest(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
+    AsyncFd::with_interest(poll, Interest::READABLE)
+}
+
+/// What made the core's main task go on, beside events and notes, which it always looks at.
+struct Due {
+    sweep: bool,
+}
+
+/// Which methods a connection's events go to.
+enum Kind {
+    Http,
+    Follow,
+    WebSocket,
+    Gone,
+}
+
+/// Goes to the end of the queue of tasks that are ready, without a look at the runtime's own poll set.
+async fn let_tasks_run() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,147 @@
+//! The connections of one core: a record each, found by slot.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use mio::Token;
+
+use crate::conn::follow::Follow;
+use crate::conn::http::Http;
+use crate::conn::websocket::WebSocket;
+use crate::limits::Tick;
+use crate::socket::{Peer, Socket};
+use crate::source::ConnId;
+
+/// One open connection. Parked, this is all there is of it.
+pub(crate) struct Conn {
+    pub(crate) socket: Socket,
+    pub(crate) peer: CompactPeer,
+    pub(crate) life: u32,
+    /// When the sweep acts; on what, `state` says.
+    pub(crate) deadline: Tick,
+    pub(crate) state: State,
+}
+
+/// What a connection is doing.
+pub(crate) enum State {
+    /// A keep-alive connection between requests.
+    Parked,
+    /// A request is arriving or being answered.
+    Http(Box<Http>),
+    /// Parked, following what the source has for it.
+    Follow(Follow),
+    /// A WebSocket with a handler.
+    WebSocket(Box<WebSocket>),
+    /// We have said our last; what the peer still sends is thrown away until it closes. Counts down the bytes.
+    Lingering(u32),
+    /// In the hands of a method of the core, which puts it back.
+    Taken,
+}
+
+/// A peer's address in 16 bytes.
+pub(crate) enum CompactPeer {
+    V4(Ipv4Addr, u16),
+    V6(Box<SocketAddrV6>),
+    Unix,
+}
+
+impl From<Peer> for CompactPeer {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::Tcp(SocketAddr::V4(v4)) => CompactPeer::V4(*v4.ip(), v4.port()),
+            Peer::Tcp(SocketAddr::V6(v6)) => CompactPeer::V6(Box::new(v6)),
+            Peer::Unix => CompactPeer::Unix,
+        }
+    }
+}
+
+impl CompactPeer {
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            CompactPeer::V4(ip, port) => Peer::Tcp(SocketAddr::V4(SocketAddrV4::new(*ip, *port))),
+            CompactPeer::V6(v6) => Peer::Tcp(SocketAddr::V6(**v6)),
+            CompactPeer::Unix => Peer::Unix,
+        }
+    }
+}
+
+/// Records by slot. A freed slot is used again with another `life`, so that a late event finds no stranger.
+#[derive(Default)]
+pub(crate) struct Slab {
+    conns: Vec<Option<Conn>>,
+    free: Vec<u32>,
+    life: u32,
+}
+
+impl Slab {
+    /// The name that the next inserted connection will have.
+    pub(crate) fn next_id(&mut self) -> ConnId {
+        let slot = self.free.last().copied().unwrap_or(self.conns.len() as u32);
+        self.life = self.life.wrapping_add(1);
+        ConnId {
+            slot,
+            life: self.life,
+        }
+    }
+
+    /// Puts a connection under the name that [`Slab::next_id`] just gave.
+    pub(crate) fn insert(&mut self, id: ConnId, conn: Conn) {
+        if self.free.last() == Some(&id.slot) {
+            self.free.pop();
+            self.conns[id.slot as usize] = Some(conn);
+        } else {
+            debug_assert_eq!(id.slot as usize, self.conns.len());
+            self.conns.push(Some(conn));
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.conns
+            .get_mut(id.slot as usize)?
+            .as_mut()
+            .filter(|c| c.life == id.life)
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Conn> {
+        self.get_mut(id)?;
+        self.free.push(id.slot);
+        self.conns[id.slot as usize].take()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.conns.len() - self.free.len()
+    }
+
+    /// Every open connection's name.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.conns.iter().enumerate().filter_map(|(slot, c)| {
+            c.as_ref().map(|c| ConnId {
+                slot: slot as u32,
+                life: c.life,
+            })
+        })
+    }
+
+    /// Names those whose deadline has passed.
+    pub(crate) fn overdue(&self, now: Tick, into: &mut Vec<ConnId>) {
+        let overdue = self.conns.iter().enumerate().filter_map(|(slot, c)| match c {
+            Some(c) if c.deadline <= now => Some(ConnId {
+                slot: slot as u32,
+                life: c.life,
+            }),
+            _ => None,
+        });
+        into.extend(overdue);
+    }
+}
+
+/// A poll set's token: slot and life, so that an event of a closed connection is known as such.
+pub(crate) fn token(id: ConnId) -> Token {
+    Token(((id.life as usize) << 32) | id.slot as usize)
+}
+
+pub(crate) fn id_of(token: Token) -> ConnId {
+    ConnId {
+        slot: token.0 as u32,
+        life: (token.0 >> 32) as u32,
+    }
+}

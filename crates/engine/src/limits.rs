@@ -1,0 +1,91 @@
+//! What one peer may cost. Every number that bounds the engine stands here.
+
+use std::time::Duration;
+
+use squall_wire::h1::{BodyLimits, HeadLimits};
+use squall_wire::ws::DecodeLimits;
+
+/// Every limit and time-out of a server. Time-outs are kept by a sweep every [`SWEEP_INTERVAL`], so they are exact to
+/// that interval.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Request heads: bytes (64 KiB), bytes of the target (8 KiB), number of fields (100).
+    pub head: HeadLimits,
+    /// Request bodies: bytes (2 MiB; a route may change it, see [`crate::Body::set_bytes_max`]), trailers, chunk lines.
+    pub body: BodyLimits,
+    /// Open connections of the process. At the limit the acceptor pauses. Default 1,000,000.
+    pub connections_max: usize,
+    /// Requests answered in one turn of one connection before the others get theirs. Default 64.
+    pub pipelined_burst_max: usize,
+    /// From the first byte of a head (or from accept) until the head is complete. Default 10 s.
+    pub header_read_timeout: Duration,
+    /// A body must arrive within this time plus one second for every [`Limits::body_rate_bytes`] of it. Default 30 s.
+    pub body_read_timeout: Duration,
+    /// The slowest rate at which a body may arrive, in bytes a second. Default 500.
+    pub body_rate_bytes: u64,
+    /// A keep-alive connection may wait this long for its next request. Default 75 s.
+    pub idle_timeout: Duration,
+    /// A peer that is owed bytes must take some within this time. Default 30 s.
+    pub write_stall_timeout: Duration,
+    /// A handler must have given its response head within this time; then the answer is 503. Default 60 s.
+    pub handler_timeout: Duration,
+    /// A stream that had nothing written to it for this long gets a heartbeat. Default 15 s.
+    pub heartbeat_interval: Duration,
+    /// A WebSocket from which nothing came for this long is pinged. Default 25 s.
+    pub ping_interval: Duration,
+    /// After a ping something must come within this time. Default 20 s.
+    pub ping_timeout: Duration,
+    /// After our close (WebSocket or HTTP) the peer may take this long to close too. Default 5 s.
+    pub close_timeout: Duration,
+    /// From the start of a drain until whatever still runs is cut. Default 30 s.
+    pub drain_timeout: Duration,
+    /// WebSocket messages and frames: bytes (1 MiB), fragments of one message (1,024).
+    pub ws: DecodeLimits,
+    /// What a WebSocket handler may leave unread, or unsent, before back-pressure begins, in bytes. Default 64 KiB.
+    pub ws_buffer_bytes: usize,
+}
+
+/// How often time-outs are looked at.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Bytes that a connection may have waiting on either side (unread body, unsent response) before back-pressure begins.
+pub const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head: HeadLimits::default(),
+            body: BodyLimits {
+                body_bytes_max: 2 * 1024 * 1024,
+                ..BodyLimits::default()
+            },
+            connections_max: 1_000_000,
+            pipelined_burst_max: 64,
+            header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            body_rate_bytes: 500,
+            idle_timeout: Duration::from_secs(75),
+            write_stall_timeout: Duration::from_secs(30),
+            handler_timeout: Duration::from_secs(60),
+            heartbeat_interval: Duration::from_secs(15),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(30),
+            ws: DecodeLimits::default(),
+            ws_buffer_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// A moment in sweeps since the core began; what a connection's deadline is written in.
+pub(crate) type Tick = u32;
+
+/// No deadline.
+pub(crate) const NEVER: Tick = Tick::MAX;
+
+/// How many sweeps a duration is, rounded up, at least one.
+pub(crate) fn ticks(duration: Duration) -> Tick {
+    let ticks = duration.as_millis().div_ceil(SWEEP_INTERVAL.as_millis()).max(1);
+    Tick::try_from(ticks).unwrap_or(NEVER / 2)
+}

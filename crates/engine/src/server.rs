@@ -1,0 +1,323 @@
+//! A server: addresses, cores, and the life of both.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::accept::Acceptor;
+use crate::app::App;
+use crate::core::link::{CoreWaker, Link, Note};
+use crate::core::{self, Parts};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::listen::{Address, Listener};
+use crate::source::{After, Attached, ConnId, Frame, Source};
+use crate::ws::Message;
+
+/// Makes the source of a core, on that core's thread.
+pub type MakeSource = Arc<dyn Fn(CoreWaker) -> Rc<dyn Source> + Send + Sync>;
+
+/// Serves an application on its addresses: one core per CPU unless told otherwise, one acceptor.
+///
+/// ```no_run
+/// # async fn hello(_: http::Request<squall_engine::Body>) -> Result<http::Response<String>, std::convert::Infallible> {
+/// #     Ok(http::Response::new("Hello, World!".to_owned()))
+/// # }
+/// # fn main() -> Result<(), squall_engine::Error> {
+/// # let app = axum::Router::new().fallback(|| async { "Hello, World!" }).into_service();
+/// squall_engine::Server::new(app).bind("127.0.0.1:8888").run()
+/// # }
+/// ```
+pub struct Server<A> {
+    app: A,
+    addresses: Vec<Result<Address, Error>>,
+    cores: Option<usize>,
+    limits: Limits,
+    peer_info: bool,
+    source: MakeSource,
+}
+
+impl<A: App> Server<A> {
+    /// A server of this service; it listens nowhere yet.
+    pub fn new(app: A) -> Self {
+        Server {
+            app,
+            addresses: Vec::new(),
+            cores: None,
+            limits: Limits::default(),
+            peer_info: true,
+            source: Arc::new(|_| Rc::new(NoSource)),
+        }
+    }
+
+    /// Listens on this address too, as [`Address::parse`] reads it. What is wrong with it is said at the start.
+    #[must_use]
+    pub fn bind(mut self, address: &str) -> Self {
+        self.addresses.push(Address::parse(address));
+        self
+    }
+
+    /// Listens on this address too.
+    #[must_use]
+    pub fn bind_to(mut self, address: impl Into<Address>) -> Self {
+        self.addresses.push(Ok(address.into()));
+        self
+    }
+
+    /// How many cores; by default as many as this process may use CPUs.
+    #[must_use]
+    pub fn cores(mut self, cores: usize) -> Self {
+        self.cores = Some(cores.max(1));
+        self
+    }
+
+    /// What one peer may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether requests carry their [`crate::Peer`] as an extension. Default yes; it costs about 50 ns a request.
+    #[must_use]
+    pub fn peer_info(mut self, peer_info: bool) -> Self {
+        self.peer_info = peer_info;
+        self
+    }
+
+    /// What the parked connections of each core follow.
+    #[must_use]
+    pub fn source(mut self, source: MakeSource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Binds and starts all threads.
+    ///
+    /// # Errors
+    /// An address that cannot be read or bound, or a thread that cannot be made.
+    pub fn start(self) -> Result<Handle, Error> {
+        if self.addresses.is_empty() {
+            return Err(Error::new(
+                "the server has no address to listen on: call bind() first",
+            ));
+        }
+        let addresses = self.addresses.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let listeners = addresses
+            .iter()
+            .map(Listener::bind)
+            .collect::<Result<Vec<_>, _>>()?;
+        let local = listeners
+            .iter()
+            .map(|l| {
+                l.local_address()
+                    .map_err(|e| Error::io("cannot read a listener's address", e))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let count = self
+            .cores
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
+        let acceptor = Acceptor::new(listeners, links.clone(), self.limits.connections_max)
+            .map_err(|e| Error::io("cannot wait for connections", e))?;
+        let stopper = acceptor
+            .stopper()
+            .map_err(|e| Error::io("cannot wait for connections", e))?;
+        let mut threads = Vec::new();
+        for (at, link) in links.iter().enumerate() {
+            let (app, limits, link, source) = (
+                self.app.clone(),
+                self.limits.clone(),
+                link.clone(),
+                self.source.clone(),
+            );
+            let peer_info = self.peer_info;
+            threads.push(spawn(format!("squall-core-{at}"), move || {
+                let make = || {
+                    let source = source(CoreWaker(link.clone()));
+                    Parts {
+                        app,
+                        limits,
+                        peer_info,
+                        link,
+                        source,
+                    }
+                };
+                if let Err(error) = core::run(make) {
+                    tracing::error!(%error, core = at, "a core ended by an error");
+                }
+            })?);
+        }
+        threads.push(spawn("squall-accept".to_owned(), move || acceptor.run())?);
+        Ok(Handle {
+            local,
+            links,
+            stopper,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Starts, and serves until SIGTERM or SIGINT; then drains and returns. A second signal ends the drain at once.
+    ///
+    /// # Errors
+    /// As [`Server::start`], and when signals cannot be waited for.
+    pub fn run(self) -> Result<(), Error> {
+        let signals = Signals::new()?;
+        let handle = self.start()?;
+        signals.wait_then_drain(&handle)
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .map_err(|e| Error::io("cannot make a thread", e))
+}
+
+/// A running server.
+pub struct Handle {
+    local: Vec<Address>,
+    links: Vec<Arc<Link>>,
+    stopper: mio::Waker,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Handle {
+    /// Where it listens, in the order of the calls to bind, with the ports that the system chose.
+    pub fn local_addrs(&self) -> &[Address] {
+        &self.local
+    }
+
+    /// The first TCP address.
+    pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
+        self.local.iter().find_map(|a| match a {
+            Address::Tcp(addr) => Some(*addr),
+            Address::Unix(_) => None,
+        })
+    }
+
+    /// Stops accepting and begins to drain. Returns at once; see [`Handle::join`].
+    pub fn shutdown(&self) {
+        if let Err(error) = self.stopper.wake() {
+            tracing::error!(%error, "the acceptor cannot be told to stop");
+        }
+        for link in &self.links {
+            link.note(Note::Drain);
+        }
+    }
+
+    /// Waits until all threads have ended, which they do after a [`Handle::shutdown`].
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the server panicked");
+            }
+        }
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        self.links
+            .iter()
+            .map(|l| l.open.load(std::sync::atomic::Ordering::Relaxed))
+            .sum()
+    }
+}
+
+/// SIGTERM and SIGINT.
+pub struct Signals {
+    runtime: tokio::runtime::Runtime,
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on these signals are ours.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn new() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |e| Error::io("cannot wait for signals", e);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let _entered = runtime.enter();
+        let term = signal(SignalKind::terminate()).map_err(failed)?;
+        let int = signal(SignalKind::interrupt()).map_err(failed)?;
+        drop(_entered);
+        Ok(Signals { runtime, term, int })
+    }
+
+    /// Waits for a signal, drains `handle`, and returns when it has ended, or at a second signal.
+    ///
+    /// # Errors
+    /// When the thread that waits for the end cannot be made.
+    pub fn wait_then_drain(mut self, handle: &Handle) -> Result<(), Error> {
+        self.wait();
+        tracing::info!(connections = handle.open_connections(), "draining");
+        handle.shutdown();
+        let (ended, end) = tokio::sync::oneshot::channel();
+        let threads = std::mem::take(&mut *handle.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        spawn("squall-join".to_owned(), move || {
+            for thread in threads {
+                // A thread that panicked has said so itself.
+                let _ = thread.join();
+            }
+            // Nobody waits any more after a second signal.
+            let _ = ended.send(());
+        })?;
+        let Signals { runtime, term, int } = &mut self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = end => {}
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        });
+        Ok(())
+    }
+
+    fn wait(&mut self) {
+        let Signals { runtime, term, int } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        });
+    }
+}
+
+/// The source of a server whose connections follow nothing.
+struct NoSource;
+
+impl Source for NoSource {
+    fn attach(&self, _: ConnId, _: &(dyn std::any::Any + Send + Sync)) -> Option<Attached> {
+        None
+    }
+
+    fn detach(&self, _: u32) {}
+
+    fn drain(&self, _: &mut Vec<ConnId>) {}
+
+    fn next(&self, _: u32, _: u64, _: usize, _: &mut Vec<Frame>) -> After {
+        After::Stay
+    }
+
+    fn received(&self, _: u32, _: Message) {}
+
+    fn heartbeat(&self, _: u32) -> Option<Bytes> {
+        None
+    }
+
+    fn tick(&self, _: Instant, _: &mut Vec<ConnId>) {}
+
+    fn shutdown(&self) {}
+}

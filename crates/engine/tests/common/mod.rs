@@ -1,0 +1,98 @@
+//! A server on a free port, and a client that speaks bytes.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use axum::Router;
+use squall_engine::{Handle, Limits, Server};
+
+/// A running server that ends with the test.
+pub(crate) struct Running {
+    handle: Handle,
+}
+
+impl Running {
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        self.handle.join();
+    }
+}
+
+pub(crate) fn serve(app: Router) -> Running {
+    serve_with(
+        app,
+        Limits {
+            drain_timeout: Duration::from_secs(1),
+            ..Limits::default()
+        },
+    )
+}
+
+pub(crate) fn serve_with(app: Router, limits: Limits) -> Running {
+    let app = app.into_service();
+    Running {
+        handle: Server::new(app)
+            .bind("127.0.0.1:0")
+            .cores(1)
+            .limits(limits)
+            .start()
+            .unwrap(),
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+}
+
+impl Client {
+    pub(crate) fn connect(server: &Running) -> Self {
+        let socket = TcpStream::connect(server.handle.local_addr().unwrap()).unwrap();
+        socket.set_nodelay(true).unwrap();
+        // A test that waits longer than this has failed; none waits for it when all is well.
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client { socket }
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    /// Reads exactly these bytes.
+    pub(crate) fn expect(&mut self, text: &str) {
+        let mut bytes = vec![0; text.len()];
+        self.socket.read_exact(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), text);
+    }
+
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut bytes = Vec::new();
+        self.socket.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads up to the end of a head.
+    pub(crate) fn read_head(&mut self) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            self.socket.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        String::from_utf8_lossy(&head).into_owned()
+    }
+}
+
+/// Sends a text and reads until the server closes.
+pub(crate) fn exchange(server: &Running, text: &str) -> String {
+    let mut client = Client::connect(server);
+    client.send(text.as_bytes());
+    client.read_to_end()
+}
