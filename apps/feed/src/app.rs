@@ -1,0 +1,214 @@
+//! What every handler shares.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use squall::cookies::Keys;
+use squall::limits::{Attempts, AttemptsConfig};
+use squall::sessions::Sessions;
+
+use crate::domain::passwords::{self, Passwords};
+use crate::domain::{NotificationView, Person, PersonId, PostId, PostView};
+use crate::store::{Store, StoreError};
+
+/// Sign-in attempts for one name before the next must wait; they come back one by one.
+const ATTEMPTS_PER_NAME: AttemptsConfig = AttemptsConfig {
+    burst: 10,
+    refill_ms: 60_000,
+    keys_max: 100_000,
+};
+/// Sign-in attempts from one address before the next must wait; they come back one by one.
+const ATTEMPTS_PER_ADDRESS: AttemptsConfig = AttemptsConfig {
+    burst: 100,
+    refill_ms: 6_000,
+    keys_max: 100_000,
+};
+
+/// Where the site is, as people and programs address it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Scheme and authority, without a slash at the end: `http://127.0.0.1:8888`.
+    pub origin: String,
+    /// The authority alone: `127.0.0.1:8888`.
+    pub host: String,
+    /// Whether it is reached by https.
+    pub secure: bool,
+}
+
+impl Site {
+    /// A site from its origin; `None` if that is not `http://` or `https://` and an authority and nothing more.
+    pub fn new(origin: &str) -> Option<Self> {
+        let origin = origin.strip_suffix('/').unwrap_or(origin);
+        let (secure, host) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+            (Some(host), _) => (false, host),
+            (_, Some(host)) => (true, host),
+            _ => return None,
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let fits = !host.is_empty() && host.len() <= 255 && host.chars().all(plain);
+        fits.then(|| Self {
+            origin: origin.to_owned(),
+            host: host.to_owned(),
+            secure,
+        })
+    }
+
+    /// The address of a person's page.
+    pub fn profile_url(&self, name: &str) -> String {
+        format!("{}/@{name}", self.origin)
+    }
+
+    /// The address of a post's page.
+    pub fn post_url(&self, name: &str, id: PostId) -> String {
+        format!("{}/@{name}/{id}", self.origin)
+    }
+}
+
+/// How posts and notifications are shown in the stream's messages: once for each event, for everybody alike.
+#[derive(Clone, Copy)]
+pub struct Render {
+    /// A post as a fragment of a page.
+    pub post_html: fn(&Site, &PostView) -> String,
+    /// A post as programs receive it.
+    pub post_json: fn(&Site, &PostView) -> serde_json::Value,
+    /// A notification as a fragment of a page.
+    pub notification_html: fn(&Site, &NotificationView) -> String,
+    /// A notification as programs receive it.
+    pub notification_json: fn(&Site, &NotificationView) -> serde_json::Value,
+}
+
+/// What every handler shares. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    site: Site,
+    store: Store,
+    sessions: Sessions,
+    keys: Keys,
+    passwords: Passwords,
+    per_name: Attempts,
+    per_address: Attempts,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug)]
+pub enum SignInError {
+    /// No such person, or not the password: nobody is told which.
+    Refused,
+    /// Too many attempts.
+    TooMany {
+        /// How long until the next, in milliseconds.
+        wait_ms: u64,
+    },
+    /// The store has a problem.
+    Store(StoreError),
+}
+
+impl fmt::Display for SignInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SignInError::Refused => f.write_str("Name and password do not belong together."),
+            SignInError::TooMany { wait_ms } => {
+                write!(
+                    f,
+                    "Too many attempts. Please wait {} seconds.",
+                    wait_ms.div_ceil(1_000)
+                )
+            }
+            SignInError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SignInError {}
+
+impl App {
+    /// Where the site is.
+    pub fn site(&self) -> &Site {
+        &self.inner.site
+    }
+
+    /// Everything that is kept.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Who is signed in on which browser.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    /// The keys that cookies are signed with.
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// Makes a person with this name and password, if the rules allow both and the name is free.
+    pub async fn sign_up(&self, name: &str, password: &str) -> Result<Person, StoreError> {
+        crate::domain::names::check(name)?;
+        passwords::check(password)?;
+        let hash = self
+            .inner
+            .passwords
+            .hash(password.to_owned())
+            .await
+            .map_err(|_| StoreError::busy())?;
+        self.inner.store.create_person(name, hash).await
+    }
+
+    /// The person with this name and password.
+    ///
+    /// An unknown name and a wrong password get the same answer after the same work, and attempts are limited both for
+    /// the name (whether or not anybody has it) and for the address they come from.
+    pub async fn sign_in(&self, name: &str, password: &str, address: IpAddr) -> Result<Person, SignInError> {
+        let now_ms = now_ms();
+        // A name too long to be one shares a key, so that the limiter keeps no long texts.
+        let name = if crate::domain::names::check(name).is_ok() {
+            name.to_ascii_lowercase()
+        } else {
+            "-".to_owned()
+        };
+        let address = network(address);
+        let too_many = |wait: squall::limits::Wait| SignInError::TooMany { wait_ms: wait.ms };
+        self.inner.per_address.take(&address, now_ms).map_err(too_many)?;
+        self.inner.per_name.take(&name, now_ms).map_err(too_many)?;
+        let known = self
+            .inner
+            .store
+            .credentials(&name)
+            .await
+            .map_err(SignInError::Store)?;
+        let (id, hash) = known.map_or((None, None), |(id, hash)| (Some(id), Some(hash)));
+        let verified = self.inner.passwords.verify(hash, password.to_owned()).await;
+        let verified = verified.map_err(|_| SignInError::Store(StoreError::busy()))?;
+        let Some(id) = id.filter(|_| verified) else {
+            return Err(SignInError::Refused);
+        };
+        self.inner.per_name.forgive(&name);
+        self.person_signed_in(id).await
+    }
+
+    async fn person_signed_in(&self, id: PersonId) -> Result<Person, SignInError> {
+        self.inner.store.person(id).await.map_err(SignInError::Store)
+    }
+}
+
+/// What attempts are counted by: an IPv4 address, or the /64 network that one subscriber of IPv6 has to choose from.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// The time, in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    squall::web::now_ms()
+}

@@ -1,0 +1,203 @@
+//! Passwords: argon2id, off the cores, a bounded number at a time.
+//!
+//! One verification costs 19 MiB and tens of milliseconds on purpose. So that a crowd that signs in can exhaust neither
+//! memory nor CPU, [`Passwords`] runs few at once and lets only a bounded number wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+use super::posts::Refused;
+
+/// Characters of a password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Hashes computed at the same time, at most.
+const PARALLEL_MAX: usize = 2;
+/// Callers that wait for their turn, at most; more are told to come again.
+const WAITING_MAX: usize = 500;
+
+/// Checks a password that somebody chose.
+pub fn check(password: &str) -> Result<(), Refused> {
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Refused("A password has at least 8 characters."));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(Refused("A password has at most 1,024 bytes."));
+    }
+    Ok(())
+}
+
+/// More callers wait for a password hash than are let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowded;
+
+/// Hashes and verifies passwords. Cheap to clone.
+#[derive(Clone)]
+pub struct Passwords {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    argon2: Argon2<'static>,
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// Verified against when there is no such person, so that both answers take the same work.
+    nobody: String,
+}
+
+impl Passwords {
+    /// With the cost that OWASP's Password Storage Cheat Sheet gives for argon2id: 19 MiB, 2 passes, 1 lane.
+    pub fn new() -> Self {
+        Self::with_params(Params::default())
+    }
+
+    /// With next to no cost: for tests that make many people. Never for real passwords.
+    pub fn cheap() -> Self {
+        Self::with_params(Params::new(8, 1, 1, None).unwrap_or_default())
+    }
+
+    fn with_params(params: Params) -> Self {
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let nobody = hash_now(&argon2, &super::secrets::random_secret());
+        let turns = Arc::new(Semaphore::new(PARALLEL_MAX));
+        Self {
+            inner: Arc::new(Inner {
+                argon2,
+                turns,
+                waiting: AtomicUsize::new(0),
+                nobody,
+            }),
+        }
+    }
+
+    /// The hash of a password, as PHC text.
+    pub async fn hash(&self, password: String) -> Result<String, Crowded> {
+        self.run(move |inner| hash_now(&inner.argon2, &password)).await
+    }
+
+    /// Whether `password` is the one that `stored` is the hash of. `None` (no such person) takes as long and is false.
+    pub async fn verify(&self, stored: Option<String>, password: String) -> Result<bool, Crowded> {
+        self.run(move |inner| {
+            let known = stored.is_some();
+            // A password that nobody can have is still worked on, but not at the sender's length.
+            let fits = password.len() <= PASSWORD_BYTES_MAX;
+            let password = if fits { password.as_bytes() } else { b"too long" };
+            let text = stored.as_deref().unwrap_or(&inner.nobody);
+            let matches = PasswordHash::new(text)
+                .is_ok_and(|parsed| inner.argon2.verify_password(password, &parsed).is_ok());
+            known & fits & matches
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> T + Send + 'static,
+    ) -> Result<T, Crowded> {
+        let waiting = Waiting::enter(self.inner.clone()).ok_or(Crowded)?;
+        let turn = self
+            .inner
+            .turns
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Crowded)?;
+        // Place and turn go with the work: a caller that gives up does not stop it, so it must not free them either.
+        let held = (waiting, turn);
+        let done = tokio::task::spawn_blocking(move || {
+            let (waiting, turn) = held;
+            let result = work(&waiting.0);
+            drop(turn);
+            result
+        });
+        done.await.map_err(|_| Crowded)
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One place among those that wait or are at work; given back on drop, also when the caller gave up.
+struct Waiting(Arc<Inner>);
+
+impl Waiting {
+    fn enter(inner: Arc<Inner>) -> Option<Self> {
+        let others = inner.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Self(inner);
+        (others < WAITING_MAX).then_some(place)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn hash_now(argon2: &Argon2<'_>, password: &str) -> String {
+    // Fails only for parameters or lengths that are out of range, and for want of randomness; ours are constants.
+    argon2
+        .hash_password(password.as_bytes())
+        .expect("argon2 with constant parameters")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn password_limits_at_and_past() {
+        assert!(check("12345678").is_ok());
+        assert!(check("1234567").is_err());
+        assert!(check("éééééééé").is_ok());
+        assert!(check(&"x".repeat(1_024)).is_ok());
+        assert!(check(&"x".repeat(1_025)).is_err());
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_person_is_right() {
+        let passwords = Passwords::cheap();
+        let stored = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$"));
+        assert!(
+            passwords
+                .verify(Some(stored.clone()), "correct horse".into())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify(Some(stored), "correct hors".into())
+                .await
+                .unwrap()
+        );
+        assert!(!passwords.verify(None, "correct horse".into()).await.unwrap());
+        assert!(
+            !passwords
+                .verify(Some("rubbish".into()), "correct horse".into())
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_turned_away() {
+        let passwords = Passwords::cheap();
+        let places: Vec<_> = (0..WAITING_MAX)
+            .map(|_| Waiting::enter(passwords.inner.clone()).unwrap())
+            .collect();
+        assert_eq!(passwords.verify(None, "x".into()).await, Err(Crowded));
+        drop(places);
+        assert_eq!(passwords.verify(None, "x".into()).await, Ok(false));
+    }
+}
