@@ -331,3 +331,21 @@ pub(crate) fn write_decimal(number: u64, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&digits[first..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `HeaderValue` makes it impossible to get here from outside without `unsafe`.
+    #[test]
+    fn a_value_that_would_end_its_line_is_not_written() {
+        for value in [&b"a\r\nb"[..], b"a\nb", b"a\rb", b"a\0b", b"\n"] {
+            let mut out = b"before".to_vec();
+            assert!(!write_field(&DATE, value, &mut out));
+            assert_eq!(out, b"before");
+        }
+        let mut out = Vec::new();
+        assert!(write_field(&DATE, b"a\tb\xff", &mut out));
+        assert_eq!(out, b"date: a\tb\xff\r\n");
+    }
+}
