@@ -21,11 +21,15 @@ pub mod config;
 pub mod cookies;
 pub mod limits;
 pub mod log;
+mod server;
 pub mod sessions;
 pub mod templates;
 pub mod testing;
 pub mod web;
 pub mod xsrf;
+
+pub use server::Server;
+pub use squall_engine::{Address, Error, Handle, Limits};
 
 /// A future that owns nothing it does not say, boxed: what the traits of this crate return.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

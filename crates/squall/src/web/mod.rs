@@ -1,8 +1,10 @@
 //! Routing, extractors, responses and middleware: axum's, re-exported, so that one import is enough and one version
 //! is used. What axum has only together with its own server ([`ConnectInfo`]) is ours.
 
+pub(crate) mod origin;
 mod peer;
 mod secure_headers;
+pub mod ws;
 
 pub use axum::body::{Body, Bytes};
 pub use axum::response::{Html, IntoResponse, IntoResponseParts, Redirect, Response};

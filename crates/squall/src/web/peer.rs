@@ -43,5 +43,6 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectInfo<SocketAddr> {
 
 /// The peer's address as the engine (or a test, with a [`ConnectInfo`] extension) noted it.
 pub(crate) fn peer_addr(extensions: &axum::http::Extensions) -> Option<SocketAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
+    let noted = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    noted.or_else(|| extensions.get::<squall_engine::Peer>().and_then(squall_engine::Peer::addr))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
+use crate::web::origin::is_own_origin;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -111,28 +112,6 @@ pub(super) fn check_head(rules: &Rules, parts: &Parts) -> Verdict {
         Some(origin) if is_own_origin(origin, parts) => Verdict::Pass,
         Some(_) => Verdict::Refuse(Refused::CrossOrigin),
     }
-}
-
-/// Host and port are compared. The scheme is not: a proxy that ends TLS hides it from us, and whoever holds our name
-/// on port 80 holds our visitors anyway. `Origin: null` (a sandboxed frame) is nobody's.
-fn is_own_origin(origin: &str, parts: &Parts) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else {
-        return false;
-    };
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let own = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let own = own.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
-    let bare = |authority: &str| {
-        authority
-            .strip_suffix(default_port)
-            .unwrap_or(authority)
-            .to_ascii_lowercase()
-    };
-    own.is_some_and(|own| !own.is_empty() && bare(own) == bare(authority))
 }
 
 /// The token in a field of the head: for scripts, and for forms that are not urlencoded.

@@ -1,0 +1,91 @@
+//! A server for an axum router: the engine, with what an application expects around it.
+
+use axum::Router;
+use axum::routing::RouterIntoService;
+use squall_engine::{Address, Body, Error, Handle, Limits, Signals};
+
+/// Serves a router.
+///
+/// ```no_run
+/// use squall::web::{Router, routing::get};
+///
+/// fn main() -> Result<(), squall::Error> {
+///     let router = Router::new().route("/", get(|| async { "Hello, World!" }));
+///     squall::Server::new(router).bind("127.0.0.1:8888").run()
+/// }
+/// ```
+pub struct Server {
+    engine: squall_engine::Server<RouterIntoService<Body>>,
+}
+
+impl Server {
+    /// A server of this router; it listens nowhere yet.
+    pub fn new(router: Router) -> Self {
+        Server {
+            engine: squall_engine::Server::new(router.into_service()),
+        }
+    }
+
+    /// Listens on this address too: `IP:PORT`, `[V6]:PORT`, `localhost:PORT`, `:PORT` (all of IPv4) or `unix:PATH`.
+    /// What is wrong with it is said at the start.
+    #[must_use]
+    pub fn bind(mut self, address: &str) -> Self {
+        self.engine = self.engine.bind(address);
+        self
+    }
+
+    /// Listens on this address too.
+    #[must_use]
+    pub fn bind_to(mut self, address: impl Into<Address>) -> Self {
+        self.engine = self.engine.bind_to(address);
+        self
+    }
+
+    /// How many cores; by default as many as this process may use CPUs.
+    #[must_use]
+    pub fn cores(mut self, cores: usize) -> Self {
+        self.engine = self.engine.cores(cores);
+        self
+    }
+
+    /// What one peer may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.engine = self.engine.limits(limits);
+        self
+    }
+
+    /// Whether requests carry their peer's address, for [`crate::web::ConnectInfo`]. Default yes.
+    #[must_use]
+    pub fn connect_info(mut self, connect_info: bool) -> Self {
+        self.engine = self.engine.peer_info(connect_info);
+        self
+    }
+
+    /// Binds and starts all threads.
+    ///
+    /// # Errors
+    /// An address that cannot be read or bound, or a thread that cannot be made.
+    pub fn start(self) -> Result<Handle, Error> {
+        self.engine.start()
+    }
+
+    /// Starts, and serves until SIGTERM or SIGINT; then drains and returns. A second signal ends the drain at once.
+    ///
+    /// # Errors
+    /// As [`Server::start`], and when signals cannot be waited for.
+    pub fn run(self) -> Result<(), Error> {
+        self.run_with(|_| {})
+    }
+
+    /// As [`Server::run`]; `ready` is called when the server listens.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    pub fn run_with(self, ready: impl FnOnce(&Handle)) -> Result<(), Error> {
+        let signals = Signals::new()?;
+        let handle = self.start()?;
+        ready(&handle);
+        signals.wait_then_drain(&handle)
+    }
+}
