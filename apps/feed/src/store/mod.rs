@@ -7,6 +7,7 @@
 //!
 //! Not here: the rules (`domain`), who is told (`stream`).
 
+mod connected;
 mod error;
 mod events;
 mod favourites;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
+pub use connected::{CONNECTED_APPS_MAX, ConnectedApp};
 pub use error::StoreError;
 pub use events::{Change, Changes, Commit, Event, EventKind, Retention};
 pub use lists::ProfileFilter;
