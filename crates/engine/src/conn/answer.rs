@@ -1,6 +1,7 @@
 //! The answer to a request: its head, its body at the pace of the peer, its end.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -13,7 +14,7 @@ use squall_wire::h1::{
     encode_last_chunk,
 };
 
-use crate::app::App;
+use crate::app::{App, BoxError};
 use crate::conn::http::{Becomes, Http};
 use crate::conn::request::{Outcome, Rest};
 use crate::core::Core;
@@ -83,14 +84,13 @@ impl<A: App> Core<A> {
         let mut first = None;
         let mut ended = body.is_end_stream();
         if !ended && exact.is_none() {
-            match poll_now::<A>(&mut body) {
+            match poll_now(&mut body) {
                 Poll::Ready(Some(Ok(frame))) => {
                     ended = body.is_end_stream() && frame.is_data();
                     first = Some(frame);
                 }
                 Poll::Ready(None) => ended = true,
                 Poll::Ready(Some(Err(error))) => {
-                    let error = error.into();
                     tracing::error!(%error, "a response body failed before its first byte; the answer is 500");
                     self.refuse(http, &FAILED);
                     return None;
@@ -130,15 +130,13 @@ impl<A: App> Core<A> {
     /// Takes what the body has right now. Gives it back if it has more to come.
     fn fill(&self, http: &mut Http, mut body: Rest<A::Body>) -> Option<Rest<A::Body>> {
         while http.outbox.bytes() + self.out.borrow().len() < BUFFER_BYTES_MAX {
-            match poll_now::<A>(&mut body) {
+            match poll_now(&mut body) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(trailers) = self.push_frame(http, frame) {
                         self.end_answer(http, Some(trailers));
                         return None;
                     }
-                    if http.exchange.is_none() {
-                        return None;
-                    }
+                    http.exchange.as_ref()?;
                     if http.exchange.as_ref().is_some_and(|e| e.is_written()) && body.is_end_stream() {
                         self.end_answer(http, None);
                         return None;
@@ -149,7 +147,7 @@ impl<A: App> Core<A> {
                     return None;
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    self.cut_answer(http, &*error.into());
+                    self.cut_answer(http, error);
                     return None;
                 }
                 Poll::Pending => break,
@@ -446,11 +444,21 @@ impl<A: App> Drop for TaskGuard<'_, A> {
     }
 }
 
+/// A frame of a body, its end, or why there is none.
+type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
+
 /// One frame if it is there. What is not gets polled again by a task, so nobody needs to be woken by this poll.
-fn poll_now<A: App>(
-    body: &mut Rest<A::Body>,
-) -> Poll<Option<Result<Frame<Bytes>, <A::Body as http_body::Body>::Error>>> {
-    body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()))
+///
+/// A body that panics here must not take its core down; in a task of its own it would not.
+fn poll_now<B>(body: &mut Rest<B>) -> Polled
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let poll = || body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(polled) => polled.map_err(Into::into),
+        Err(_) => Poll::Ready(Some(Err("the response body panicked".into()))),
+    }
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

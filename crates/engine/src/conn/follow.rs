@@ -1,6 +1,7 @@
 //! Parked connections that follow something: no task, no future, a record and a position.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -379,10 +380,11 @@ impl<A: App> Core<A> {
                 }
             };
             match event {
-                Some(Event::Text(text)) => self.source.received(follower, Message::Text(text.into_owned())),
+                Some(Event::Text(text)) => {
+                    self.follow_deliver(id, follower, Message::Text(text.into_owned()))
+                }
                 Some(Event::Binary(data)) => {
-                    self.source
-                        .received(follower, Message::Binary(data.into_owned().into()));
+                    self.follow_deliver(id, follower, Message::Binary(data.into_owned().into()));
                 }
                 Some(Event::Ping(data)) => self.follow_control(id, pong_frame(&data), false),
                 Some(Event::Pong(_)) => {}
@@ -398,6 +400,18 @@ impl<A: App> Core<A> {
             && let State::Follow(follow) = &mut conn.state
         {
             follow.extra().decoder = Some(decoder);
+        }
+    }
+
+    /// Hands a message to what the application does with it. A panic there costs this connection alone.
+    fn follow_deliver(self: &Rc<Self>, id: ConnId, follower: u32, message: Message) {
+        if catch_unwind(AssertUnwindSafe(|| self.source.received(follower, message))).is_err() {
+            tracing::error!("a message handler panicked; its connection is closed");
+            self.follow_control(
+                id,
+                close_frame(1011, "the server could not handle this message"),
+                true,
+            );
         }
     }
 

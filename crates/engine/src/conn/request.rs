@@ -68,12 +68,12 @@ impl<A: App> Core<A> {
             match app.poll_ready(&mut cx) {
                 Poll::Ready(Ok(())) => Ok(Box::pin(app.call(request))),
                 Poll::Ready(Err(error)) => Err(Called::Failed(error.into())),
-                Poll::Pending => Err(Called::NotReady(app.clone(), request)),
+                Poll::Pending => Err(Called::NotReady(Box::new((app.clone(), request)))),
             }
         }));
         let mut future = match called {
             Ok(Ok(future)) => future,
-            Ok(Err(Called::NotReady(app, request))) => return self.call_later(id, http, app, request),
+            Ok(Err(Called::NotReady(later))) => return self.call_later(id, http, *later),
             Ok(Err(Called::Failed(error))) => return self.answer_in_place(id, http, failed::<A>(&*error)),
             Err(_) => return self.answer_in_place(id, http, panicked::<A>()),
         };
@@ -85,7 +85,7 @@ impl<A: App> Core<A> {
         }
     }
 
-    fn call_later(self: &Rc<Self>, id: ConnId, http: &mut Http, mut app: A, request: Request<Body>) {
+    fn call_later(self: &Rc<Self>, id: ConnId, http: &mut Http, (mut app, request): (A, Request<Body>)) {
         self.finish_later(id, http, async move {
             poll_fn(|cx| app.poll_ready(cx)).await?;
             app.call(request).await
@@ -132,7 +132,7 @@ impl<A: App> Core<A> {
         // The declared length is held against the limit when the handler asks for the body: it may change the limit.
         let limits = BodyLimits {
             body_bytes_max: u64::MAX,
-            ..self.limits.body.clone()
+            ..self.limits.body
         };
         let mut decoder = BodyDecoder::new(length, &limits)?;
         if declared_bytes.is_none() {
@@ -327,7 +327,7 @@ fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Bod
 
 /// Why a call could not be made at once.
 enum Called<A> {
-    NotReady(A, Request<Body>),
+    NotReady(Box<(A, Request<Body>)>),
     Failed(BoxError),
 }
 

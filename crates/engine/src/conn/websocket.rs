@@ -42,7 +42,7 @@ impl WebSocket {
     }
 
     /// The connection is closed.
-    pub(crate) fn gone(self: Box<Self>) {
+    pub(crate) fn gone(&self) {
         self.channel.end(ABNORMAL);
     }
 }

@@ -58,19 +58,22 @@ impl<A: App> Core<A> {
 
     /// Past the deadline, cuts what is left.
     pub(crate) fn sweep_drain(&self) {
-        if let Some(drain) = self.draining.get() {
-            if drain.deadline <= self.clock.tick() {
-                let ids: Vec<ConnId> = self.conns.borrow().ids().collect();
-                if !ids.is_empty() {
-                    tracing::warn!(
-                        connections = ids.len(),
-                        "the drain deadline passed; connections are cut"
-                    );
-                }
-                for id in ids {
-                    self.close(id);
-                }
-            }
+        if self
+            .draining
+            .get()
+            .is_none_or(|drain| drain.deadline > self.clock.tick())
+        {
+            return;
+        }
+        let ids: Vec<ConnId> = self.conns.borrow().ids().collect();
+        if !ids.is_empty() {
+            tracing::warn!(
+                connections = ids.len(),
+                "the drain deadline passed; connections are cut"
+            );
+        }
+        for id in ids {
+            self.close(id);
         }
     }
 

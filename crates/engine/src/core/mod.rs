@@ -61,6 +61,7 @@ pub(crate) struct Core<A: App> {
     /// A cleared header map for the next request.
     pub(crate) spare_headers: RefCell<HeaderMap>,
     /// Boxes for the next exchanges.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     pub(crate) spare_http: RefCell<Vec<Box<Http>>>,
     /// Frames of the follower that is being written.
     pub(crate) frames: RefCell<Vec<Frame>>,
