@@ -135,13 +135,10 @@ impl<T> Roster<T> {
         let local = self.watched.get_or_watch(topic)?;
         let follower = self.must(number);
         let nth = follower.subscriptions().len();
-        if follower
-            .subscriptions()
-            .iter()
-            .any(|known| known.topic == local && known.style == style)
-        {
+        if follower.position_of(local, Some(style)).is_some() {
             return Ok(());
         }
+        follower.doubled |= follower.position_of(local, None).is_some();
         let place = self.watched.add(local, number, nth);
         self.must(number).subs.push(Subscription {
             topic: local,

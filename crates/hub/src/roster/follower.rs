@@ -32,6 +32,8 @@ pub struct Follower<T> {
     /// Its place in its owner's list.
     pub(super) owner_place: u32,
     pub(super) subs: Subscriptions,
+    /// Some topic is, or was, followed in more than one style.
+    pub(super) doubled: bool,
     /// The caller's own.
     pub data: T,
 }
@@ -82,6 +84,9 @@ impl<T> Follower<T> {
     pub(super) fn start_of(&self, nth: usize) -> Option<u64> {
         let subscriptions = self.subscriptions();
         let topic = subscriptions[nth].topic;
+        if !self.doubled {
+            return Some(subscriptions[nth].from);
+        }
         if subscriptions[..nth].iter().any(|earlier| earlier.topic == topic) {
             return None;
         }
