@@ -66,6 +66,7 @@ impl<T> Follower<T> {
             round,
             owner_place,
             subs: Subscriptions::None,
+            doubled: false,
             data,
         }
     }
