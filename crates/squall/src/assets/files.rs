@@ -51,6 +51,19 @@ pub(super) fn hashed_name(name: &str, hash: &str) -> String {
     }
 }
 
+/// A name as a URL's path: everything but unreserved characters (RFC 3986 2.3) and slashes percent-encoded.
+pub(super) fn encode(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let encode = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    name.bytes().map(encode).collect()
+}
+
 /// The other way round: plain name and hash, if it looks like one with hash.
 pub(super) fn split_hash(path: &str) -> Option<(String, &str)> {
     let is_hash = |part: &str| {

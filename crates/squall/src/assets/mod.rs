@@ -92,12 +92,16 @@ impl Assets {
     /// Another path to serve them under than `/static/`.
     ///
     /// # Panics
-    /// When it does not begin and end with a slash.
+    /// When it does not begin and end with a slash, or has a character that does not stand in a URL for itself.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
         assert!(
             prefix.starts_with('/') && prefix.ends_with('/'),
             "a prefix begins and ends with a slash"
+        );
+        assert!(
+            files::encode(prefix) == prefix,
+            "a prefix stands in URLs as it is"
         );
         self.with(|inner| inner.prefix = prefix.to_owned())
     }
@@ -120,7 +124,7 @@ impl Assets {
     /// The URL that changes with the content; the plain one for a file that is not there.
     pub fn url(&self, name: &str) -> String {
         self.try_url(name)
-            .unwrap_or_else(|| format!("{}{name}", self.inner.prefix))
+            .unwrap_or_else(|| format!("{}{}", self.inner.prefix, files::encode(name)))
     }
 
     /// The URL that changes with the content.
@@ -129,7 +133,7 @@ impl Assets {
         Some(format!(
             "{}{}",
             self.inner.prefix,
-            files::hashed_name(name, &file.hash)
+            files::encode(&files::hashed_name(name, &file.hash))
         ))
     }
 

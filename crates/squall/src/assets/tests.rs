@@ -11,6 +11,7 @@ const TABLE: &[(&str, &[u8])] = &[
     ("js/live.min.js", b"let x = 1;"),
     ("LICENSE", b"free"),
     (".secret", b"x"),
+    ("a \"b\u{e9}.txt", b"odd"),
     ("logo.SVG", b"<svg/>"),
 ];
 
@@ -70,6 +71,9 @@ async fn a_hashed_url_is_kept_for_ever_and_a_plain_one_is_asked_again() {
     assert_eq!(status(&assets, &assets.url("js/live.min.js")).await, 200);
     assert_eq!(status(&assets, &assets.url("LICENSE")).await, 200);
     assert_eq!(status(&assets, "/favicon.ico").await, 200);
+    let odd = assets.url("a \"b\u{e9}.txt");
+    assert!(odd.starts_with("/static/a%20%22b%C3%A9."), "{odd}");
+    assert_eq!(status(&assets, &odd).await, 200);
 }
 
 fn serve_for_ever() -> &'static str {
