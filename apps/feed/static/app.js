@@ -1,157 +1,117 @@
-// What a page gains with script: posts arrive while it is open. Everything here also works without it, by
-// reloading. The server sends finished HTML; nothing is filtered or formatted here but times.
-
+// Keeps an open page up to date; without script one reloads. The server sends finished HTML: nothing is filtered here.
 const $ = (selector, root = document) => root.querySelector(selector);
 const me = document.body.dataset.person;
-const stream = $('[data-live]');
-const list = stream && $('.posts', stream);
-const fresh = stream && $('.fresh', stream);
+const live = $('[data-live]');
+const list = live && ($('.posts', live) || live);
+const fresh = $('.fresh');
 const title = document.title;
-const POSTS_MAX = 300; // in one page; the oldest leave when new ones come
-const WAITING_MAX = 200; // posts behind the button; beyond that the page is fetched anew
+const POSTS_MAX = 300; // in a page that stays open for days
 
-// ---- times
-
-const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
-const years = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
-
+// Times, in the server's words.
 function ago(then) {
   const s = (Date.now() - then) / 1000;
   if (s < 60) return 'now';
   if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 86400) return `${Math.floor(s / 3600)} h`;
-  return (then.getFullYear() === new Date().getFullYear() ? days : years).format(then);
+  return then.toUTCString().slice(5, s < 300 * 86400 ? 11 : 16).replace(/^0/, '');
 }
 
-function tick(root = document) {
-  for (const time of root.querySelectorAll('time[datetime]')) {
-    const then = new Date(time.dateTime);
-    const words = ago(then);
-    if (time.textContent !== words) time.textContent = words;
-    if (!time.dataset.local) time.title = time.dataset.local = then.toLocaleString();
-  }
+function tick() {
+  for (const time of document.querySelectorAll('time')) time.textContent = ago(new Date(time.dateTime));
 }
 
-// ---- posts
+// Posts
+let waiting = new Map(); // by id, while the reader is further down
+let hole = false; // some are missing between those and the list
+let unseen = 0; // came in the background
+let saying;
 
-const shown = (id) => list && [...list.children].find((post) => post.dataset.post === id);
-const older = (a, b) => BigInt(a.dataset.post) < BigInt(b.dataset.post);
+const idOf = (post) => post.dataset.post;
+const shown = (id) => $(`[data-post="${id}"]`, list);
+/** May the list change under the reader? At its top, and not where the keyboard is. */
+const free = () => list.getBoundingClientRect().top > 0 && !list.contains(document.activeElement) && !$('[open]', list);
 
-/** Parses a fragment of the stream and gives it the buttons that this reader has. */
-function build(html, before) {
+/** A post of the stream, with the buttons that this reader has. */
+function build(html) {
   const box = document.createElement('template');
   box.innerHTML = html;
   const post = box.content.firstElementChild;
   const { post: id, url, author } = post.dataset;
-  if (me) {
-    const form = $('#star-form').content.firstElementChild.cloneNode(true);
-    const count = $('.star .n', post).textContent;
-    const pressed = before && $('.star[aria-pressed="true"]', before);
-    form.action = `${url}/${pressed ? 'un' : ''}favourite`;
-    form.elements.next.value += id;
-    $('button', form).setAttribute('aria-pressed', pressed ? 'true' : 'false');
-    $('.n', form).textContent = count;
-    $('.star', post).replaceWith(form);
-  }
-  if (me && me === author) {
-    const more = $('#more').content.firstElementChild.cloneNode(true);
-    $('form', more).action = `/posts/${id}/delete`;
-    $('footer', post).append(more);
-  }
-  tick(post);
+  if (!me) return post;
+  const [form, more] = $('#buttons').content.cloneNode(true).children;
+  form.action = `${url}/favourite`;
+  form.elements.next.value += id;
+  $('.star', post).replaceWith(form);
+  $('form', more).action = `/posts/${id}/delete`;
+  if (me === author) $('footer', post).append(more);
   return post;
 }
 
-/** Puts a post where its id belongs: the newest come first, whatever order they arrive in. */
 function place(post) {
-  const next = [...list.children].find((other) => older(other, post));
-  if (!next && list.children.length && $('a[rel=next]', stream)) return; // belongs to an older page
-  list.insertBefore(post, next || null);
+  const next = [...list.children].find((other) => BigInt(idOf(other)) < BigInt(idOf(post)));
+  const link = $('[rel=next]', live);
+  if (!next && link && list.firstElementChild) return; // it belongs to an older page
   post.classList.add('new');
-  trim();
-}
-
-/** Keeps a page that stays open for days from growing: the oldest go to the next page. */
-function trim() {
-  if (list.children.length <= POSTS_MAX) return;
-  while (list.children.length > POSTS_MAX) list.lastElementChild.remove();
-  const link = $('a[rel=next]', stream) || Object.assign(document.createElement('a'), { rel: 'next', textContent: 'Older' });
-  link.href = `?max_id=${list.lastElementChild.dataset.post}`;
-  if (!link.isConnected) {
-    const line = document.createElement('p');
-    line.className = 'older';
-    line.append(link);
-    stream.append(line);
+  list.insertBefore(post, next || null);
+  while (list.children.length > POSTS_MAX) {
+    list.lastElementChild.remove();
+    if (link) link.href = `?max_id=${idOf(list.lastElementChild)}`;
   }
 }
 
-let waiting = new Map(); // id -> post, arrived while the reader was further down
-let renewed; // after a gap: the posts of the page as it is now, also waiting
-let unseen = 0;
-
-/** May the page change under the reader? Only at the top, and not under a finger or the keyboard. */
-const free = () =>
-  list.getBoundingClientRect().top > 0 && !list.contains(document.activeElement) && !$('details[open]', list);
-
-function update(html) {
-  const box = build(html);
-  const id = box.dataset.post;
-  const before = shown(id);
-  if (before) {
-    if (!before.contains(document.activeElement)) before.replaceWith(build(html, before));
-    return;
+function count(news) {
+  const n = waiting.size;
+  if (fresh) {
+    fresh.hidden = !n;
+    fresh.textContent = `${n} new`;
+    clearTimeout(saying);
+    saying = setTimeout(() => ($('[role=status]', live).textContent = n ? fresh.textContent : news || ''), 500);
   }
-  if (free() && !waiting.size && !renewed) {
-    place(box);
-    say(`New post by ${$('.who b', box).textContent}`);
-    if (document.hidden) unseen++;
-  } else {
-    waiting.set(id, box);
-  }
-  count();
+  document.title = n + unseen ? `(${n + unseen}) ${title}` : title;
+  tick();
 }
 
-function remove(id) {
+function update({ id, html }) {
+  if (shown(id) || waiting.has(id)) return;
+  if (waiting.size >= POSTS_MAX) return renew();
+  const post = build(html);
+  if (free() && !waiting.size) {
+    place(post);
+    unseen += document.hidden;
+  } else waiting.set(id, post);
+  count(`New post by ${$('.who b', post).textContent}`);
+}
+
+function remove({ id }) {
   waiting.delete(id);
   const post = shown(id);
-  if (!post) return count();
-  if (post.contains(document.activeElement)) (post.nextElementSibling || $('main')).focus();
-  post.remove();
+  if (post?.contains(document.activeElement)) (post.nextElementSibling || $('main')).focus();
+  post?.remove();
   count();
 }
 
-let saying;
-function say(words) {
-  clearTimeout(saying);
-  saying = setTimeout(() => ($('[role=status]', stream).textContent = words), 500);
+function notification({ html }) {
+  if (list.matches('.notes')) list.insertAdjacentHTML('afterbegin', html);
+  const badge = $('.badge');
+  const n = ++badge.dataset.unread;
+  badge.textContent = n < 100 ? n : '99+';
+  tick();
 }
 
-function count() {
-  const n = waiting.size;
-  fresh.hidden = !n && !renewed;
-  fresh.textContent = renewed ? 'New posts' : `${n} new`;
-  if (!fresh.hidden) say(renewed ? 'There are new posts' : `${n} new ${n === 1 ? 'post' : 'posts'}`);
-  document.title = n + unseen ? `(${n + unseen}) ${title}` : title;
-}
-
-/** Shows what waited, at the reader's own wish; the focus moves on to the newest. */
 function reveal() {
-  if (renewed) list.replaceChildren(...renewed);
-  renewed = null;
-  for (const post of waiting.values()) if (!shown(post.dataset.post)) place(post);
-  waiting = new Map();
-  tick(list);
+  if (hole) list.replaceChildren();
+  hole = false;
+  waiting.forEach(place);
+  waiting.clear();
   count();
   scrollTo({ top: 0 });
   list.firstElementChild?.focus({ preventScroll: true });
 }
 
-// ---- the stream
-
-let source;
-let cursor = stream?.dataset.cursor;
+// The stream
+let source, timer, release;
+let cursor = live?.dataset.cursor;
 let tries = 0;
-let timer;
 
 function close() {
   clearTimeout(timer);
@@ -159,45 +119,44 @@ function close() {
   source = null;
 }
 
-/** Tries again later: longer each time, and never all readers at the same moment. */
+/** Each time a longer wait, and never all readers at the same moment. */
 function later(what) {
   close();
-  const wait = Math.min(60, 2 ** tries++) * (500 + Math.random() * 1000);
-  timer = setTimeout(what, wait);
+  timer = setTimeout(what, Math.min(60, 2 ** tries++) * (500 + Math.random() * 1000));
 }
 
 function open() {
   close();
-  const es = (source = new EventSource(`${stream.dataset.live}?cursor=${encodeURIComponent(cursor)}`));
-  const on = (name, act) =>
-    es.addEventListener(name, (event) => {
-      if (es !== source) return;
-      tries = 0;
-      cursor = event.lastEventId || cursor;
-      act(event.data && JSON.parse(event.data));
-    });
-  on('update', (data) => (waiting.size < WAITING_MAX ? update(data.html) : renew()));
-  on('delete', (data) => remove(data.id));
-  on('notification', notify);
-  on('gap', renew);
-  es.onerror = () => {
-    if (es === source && es.readyState === EventSource.CLOSED) later(open);
+  const es = (source = new EventSource(`${live.dataset.live}?cursor=${cursor}`));
+  es.onmessage = ({ data, lastEventId }) => {
+    tries = 0;
+    cursor = lastEventId || cursor;
+    const it = JSON.parse(data);
+    ({ update, delete: remove, notification })[it.event]?.(it);
   };
+  es.addEventListener('gap', renew);
+  // The browser comes back by itself, with the last id, unless it was refused.
+  es.onerror = () => es === source && es.readyState === 2 && later(tries > 1 ? renew : open);
 }
 
-/** After a gap: the page's content as it is now, and the stream from there. */
+/** After a gap: the page as it is now, and the stream from there. */
 async function renew() {
   close();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
+    const answer = await fetch(location.href);
+    if (!answer.ok) throw 0;
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     const now = $('[data-live]', page);
-    if (!answer.ok) throw answer.status;
     if (!now || page.body.dataset.person !== me) return location.reload();
     cursor = now.dataset.cursor;
-    waiting = new Map();
-    renewed = [...$('.posts', now).children].map((post) => document.adoptNode(post));
-    if (free()) reveal();
+    const items = [...($('.posts', now) || now).children];
+    waiting.clear();
+    if (!fresh || free()) list.replaceChildren(...items);
+    else {
+      const news = items.filter((post) => !shown(idOf(post)));
+      hole = news.length === items.length;
+      news.forEach((post) => waiting.set(idOf(post), post));
+    }
     count();
     open();
   } catch {
@@ -205,111 +164,76 @@ async function renew() {
   }
 }
 
-function notify(data) {
-  const badge = $('.badge');
-  if (!badge) return;
-  badge.textContent = data.unread < 100 ? data.unread || '' : '99+';
+/** Browsers open six connections to a site: of the pages in the background only one stays connected. */
+function settle() {
+  release?.();
+  if (!document.hidden) {
+    unseen = 0;
+    count();
+    return source || open();
+  }
+  navigator.locks?.request('background', { ifAvailable: true }, (lock) => {
+    if (lock && document.hidden) return new Promise((done) => (release = done));
+    timer = setTimeout(() => document.hidden && close(), 20_000);
+  });
 }
 
-if (stream) {
-  fresh.addEventListener('click', reveal);
-  // Browsers open six connections to a site at most: of the pages in the background, one stays connected.
-  let release;
-  const settle = () => {
-    release?.();
-    release = null;
-    if (!document.hidden) {
-      if (!source) open();
-      unseen = 0;
-      return count();
-    }
-    const leave = () => (timer = setTimeout(() => document.hidden && close(), 20_000));
-    if (!navigator.locks) return leave();
-    navigator.locks.request('squall-background', { ifAvailable: true }, (lock) => {
-      if (!lock || !document.hidden) return void leave();
-      return new Promise((done) => (release = done));
-    });
-  };
+if (live) {
+  fresh?.addEventListener('click', reveal);
   document.addEventListener('visibilitychange', settle);
   addEventListener('pagehide', () => (release?.(), close()));
   addEventListener('pageshow', (event) => event.persisted && settle());
   settle();
 }
 
-// ---- forms
+// Forms, sent without leaving the page; what fails is sent again as a plain form.
+async function send(form) {
+  const body = new URLSearchParams(new FormData(form));
+  const answer = await fetch(form.action, { method: 'POST', body, headers: { Accept: 'application/json' } });
+  if (!answer.ok && answer.status !== 422) throw 0;
+  return answer.json();
+}
 
-const post = (form) =>
-  fetch(form.action, {
-    method: 'POST',
-    body: new URLSearchParams(new FormData(form)),
-    headers: { Accept: 'application/json' },
-  });
-
-/** Marks at once, counts when the server has answered, and falls back to the form itself. */
 async function star(form) {
-  const button = $('button', form);
-  const answer = await post(form);
-  if (!answer.ok) return form.submit();
-  const { favourited, favourites } = await answer.json();
-  button.setAttribute('aria-pressed', favourited);
+  const { favourited, favourites } = await send(form);
+  $('button', form).setAttribute('aria-pressed', favourited);
   $('.n', form).textContent = favourites || '';
   form.action = form.action.replace(/(un)?favourite$/, favourited ? 'unfavourite' : 'favourite');
 }
 
-async function erase(form) {
-  const answer = await post(form);
-  if (!answer.ok) return form.submit();
-  remove(form.closest('.post').dataset.post);
-  say('Deleted');
-}
-
 async function write(form) {
   const { text, once } = form.elements;
-  const button = $('button.primary', form);
-  button.disabled = true;
-  try {
-    const answer = await post(form);
-    const data = await answer.json();
-    $('.error', form).textContent = data.error || '';
-    form.classList.toggle('wrong', !!data.error);
-    if (data.error) return text.focus();
-    text.value = '';
-    once.value = crypto.randomUUID?.() || String(Math.random());
-    left(form);
-    if (!shown(data.id)) {
-      waiting.delete(data.id);
-      place(build(data.html));
-      count();
-    }
-  } catch {
-    $('.error', form).textContent = 'That did not reach the server. Your text is still here: try again.';
-  } finally {
-    button.disabled = false;
-  }
+  const { error = '', id, html } = await send(form).catch(() => ({ error: 'Not sent. Please try again.' }));
+  $('.error', form).textContent = error;
+  form.classList.toggle('wrong', error);
+  if (error) return text.focus();
+  text.value = '';
+  once.value = Date.now() + Math.random();
+  left(form);
+  waiting.delete(id);
+  if (!shown(id)) place(build(html));
+  count();
 }
 
-document.addEventListener('submit', (event) => {
-  const form = event.target;
-  const act =
-    (form.matches('.star-form') && star) ||
-    (form.matches('.delete-form') && list?.contains(form) && erase) ||
-    (form.matches('#compose') && list && write);
-  if (!act) return;
-  event.preventDefault();
-  act(form);
-});
-
 function left(form) {
-  const text = form.elements.text;
+  const { text } = form.elements;
   const rest = text.dataset.max - [...text.value].length;
   const box = $('.left', form);
   box.textContent = rest < 300 ? rest : '';
   box.classList.toggle('over-max', rest < 0);
 }
-document.addEventListener('input', (event) => event.target.form?.matches('.compose') && left(event.target.form));
-document.addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.target.form?.matches('.compose') && event.target.form.requestSubmit();
-  if (event.key === 'Escape') for (const menu of document.querySelectorAll('details[open]')) menu.open = false;
+
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  const acts = { 'star-form': star, 'delete-form': fresh && (async () => remove(await send(form))), compose: form.id === 'compose' && write };
+  const act = acts[form.classList[0]];
+  if (!act) return;
+  event.preventDefault();
+  act(form).catch(() => form.submit());
+});
+document.addEventListener('input', ({ target }) => target.form?.matches('.compose') && left(target.form));
+document.addEventListener('keydown', ({ key, ctrlKey, metaKey, target }) => {
+  if (key === 'Enter' && (ctrlKey || metaKey)) target.form?.matches('.compose') && target.form.requestSubmit();
 });
 
 tick();
