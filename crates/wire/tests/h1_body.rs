@@ -235,6 +235,8 @@ fn chunk_lines_end_with_crlf_and_nothing_else() {
         "0\r\nX: a\n\r\n",
         "0\r\nX: a\r\n\n",
         "0\r\n\rX: a\r\n\r\n",
+        // Found by the fuzzer: a short line was taken for the empty one, if it was cut in one way and not in another.
+        "0\r\nX: a\r\n+\n",
         "1;a\na\r\n0\r\n\r\n",
         "1;a\rb\r\na\r\n0\r\n\r\n",
         "1;\n1\r\na\r\n0\r\n\r\n",

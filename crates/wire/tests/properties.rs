@@ -132,7 +132,10 @@ proptest! {
             prop_assert!(!text.contains(&0));
             prop_assert_eq!(head.headers.get_all("host").iter().count(), 1);
             prop_assert!(!(head.headers.contains_key("content-length") && head.headers.contains_key("transfer-encoding")));
-            // A widely used parser reads the same.
+            // A widely used parser reads the same, but for minor versions that it does not know.
+            if !(text.windows(9).any(|bytes| bytes == b"HTTP/1.1\r" || bytes == b"HTTP/1.0\r")) {
+                return Ok(());
+            }
             let mut fields = [httparse::EMPTY_HEADER; 100];
             let mut request = httparse::Request::new(&mut fields);
             prop_assert_eq!(request.parse(&input), Ok(httparse::Status::Complete(head.head_bytes)));

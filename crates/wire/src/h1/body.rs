@@ -257,10 +257,11 @@ impl BodyDecoder {
             return Ok(Some(HeaderMap::new()));
         }
         while let Some(length) = memchr::memchr(b'\n', input) {
-            let line_is_empty = length <= 1 && matches!(self.trailer.last(), None | Some(b'\n'))
-                || length == 0 && matches!(self.trailer[..], [b'\r'] | [.., b'\n', b'\r']);
             self.collect(input, length + 1)?;
-            if line_is_empty {
+            if !self.trailer.ends_with(b"\r\n") {
+                return Err(fields::BARE_LF);
+            }
+            if self.trailer == b"\r\n" || self.trailer.ends_with(b"\n\r\n") {
                 let trailer = Bytes::from(std::mem::take(&mut self.trailer));
                 return parse_trailer(&trailer, self.trailer_fields_max).map(Some);
             }

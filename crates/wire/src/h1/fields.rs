@@ -32,7 +32,7 @@ pub(super) fn next_line(input: &[u8], at: usize) -> Result<Line, Reject> {
         return partial_line(rest);
     };
     if length == 0 || rest[length - 1] != b'\r' {
-        return Err(Reject::bad("a line ends with a bare LF"));
+        return Err(BARE_LF);
     }
     let line = &rest[..length - 1];
     let next = at + length + 1;
@@ -93,6 +93,7 @@ pub(super) fn parse_name(name: &[u8]) -> Result<HeaderName, Reject> {
     HeaderName::from_bytes(name).map_err(|_| Reject::bad("a field name is not a token"))
 }
 
+pub(super) const BARE_LF: Reject = Reject::bad("a line ends with a bare LF");
 pub(super) const TOO_MANY_FIELDS: Reject = Reject::new(
     http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "too many fields",

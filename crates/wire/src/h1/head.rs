@@ -181,7 +181,7 @@ fn request_line(input: &Bytes, start: usize, limits: &HeadLimits) -> Result<Opti
         return partial_request_line(rest, limits).map(|()| None);
     };
     if length == 0 || rest[length - 1] != b'\r' {
-        return Err(Reject::bad("a line ends with a bare LF"));
+        return Err(fields::BARE_LF);
     }
     let line = &rest[..length - 1];
     let Some(method_bytes) = memchr::memchr(b' ', line) else {
