@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header::SET_COOKIE};
-use axum::response::{IntoResponseParts, ResponseParts};
+use axum::http::{HeaderValue, StatusCode, header::SET_COOKIE};
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 
 /// Name and value together, in bytes: what browsers take (RFC 6265 6.1).
 pub const COOKIE_BYTES_MAX: usize = 4096;
@@ -49,6 +49,14 @@ impl fmt::Display for CookieError {
 }
 
 impl std::error::Error for CookieError {}
+
+/// A 500: a handler made a cookie of something that is none.
+impl IntoResponse for CookieError {
+    fn into_response(self) -> Response {
+        tracing::error!("{self}");
+        (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
+    }
+}
 
 /// A cookie to be set: `HttpOnly`, `SameSite=Lax` and `Path=/` unless told otherwise, and for as long as the browser
 /// runs. A response part: give it in a tuple before the body.

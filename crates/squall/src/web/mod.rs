@@ -9,6 +9,7 @@ pub mod ws;
 pub use axum::body::{Body, Bytes};
 pub use axum::response::{Html, IntoResponse, IntoResponseParts, Redirect, Response};
 pub use axum::{Extension, Form, Json, Router, extract::Request, http::StatusCode};
+pub(crate) use peer::peer_addr;
 pub use peer::{ConnectInfo, ConnectInfoMissing};
 pub use secure_headers::{SecureHeaders, SecureHeadersService, secure_headers};
 

@@ -1,0 +1,213 @@
+//! One line for each request: who asked for what, what came of it, how long it took.
+//!
+//! Never in it: queries (they hold tokens), cookies, `Authorization`, bodies.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use http_body::{Body as _, Frame, SizeHint};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::escape;
+use crate::BoxFuture;
+use crate::web::peer_addr;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A layer that logs one line for each request, at level info under the target `squall::access`, and gives each an
+/// id: an extension [`RequestId`] for handlers, the field `X-Request-Id` for whoever reports a problem. To be put
+/// outermost, that is last.
+///
+/// A body whose length is known is logged with its head; another one when it ends, or is given up. A connection that
+/// goes on as a stream is logged when it is opened.
+pub fn access() -> Access {
+    Access {
+        ids: Arc::new(Ids::new()),
+    }
+}
+
+/// See [`access`].
+#[derive(Clone, Debug)]
+pub struct Access {
+    ids: Arc<Ids>,
+}
+
+/// Names one request in the logs of all time, with overwhelming probability: a random part for the process, and a
+/// count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// Its text: letters, digits and a hyphen.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug)]
+struct Ids {
+    process: String,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Self {
+        Self {
+            process: crate::hex(&crate::random_bytes::<5>()),
+            count: AtomicU64::new(1),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        RequestId(format!("{}-{count:x}", self.process).into())
+    }
+}
+
+impl<S> Layer<S> for Access {
+    type Service = AccessService<S>;
+
+    fn layer(&self, inner: S) -> AccessService<S> {
+        AccessService {
+            inner,
+            ids: self.ids.clone(),
+        }
+    }
+}
+
+/// What [`Access`] wraps a service in.
+#[derive(Clone, Debug)]
+pub struct AccessService<S> {
+    inner: S,
+    ids: Arc<Ids>,
+}
+
+impl<S> Service<Request> for AccessService<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let id = self.ids.next();
+        let mut line = Line::of_request(&request, id.clone());
+        request.extensions_mut().insert(id);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if let Ok(value) = HeaderValue::try_from(line.id.as_str()) {
+                response.headers_mut().insert(X_REQUEST_ID, value);
+            }
+            line.status = response.status();
+            // A connection that is taken over carries what follows in an extension, and an empty body.
+            match response.body().size_hint().exact() {
+                Some(bytes) => {
+                    line.bytes = bytes;
+                    line.write();
+                    Ok(response)
+                }
+                None => Ok(response.map(|body| {
+                    Body::new(Counted {
+                        body,
+                        line: Some(line),
+                    })
+                })),
+            }
+        })
+    }
+}
+
+/// What is known of a request; written once.
+struct Line {
+    id: RequestId,
+    method: Method,
+    path: String,
+    peer: String,
+    started: Instant,
+    status: StatusCode,
+    bytes: u64,
+}
+
+impl Line {
+    fn of_request(request: &Request, id: RequestId) -> Self {
+        let peer = peer_addr(request.extensions()).map(|peer| peer.ip().to_string());
+        Self {
+            id,
+            method: request.method().clone(),
+            path: escape::path(request.uri().path()),
+            peer: peer.unwrap_or_else(|| "-".to_owned()),
+            started: Instant::now(),
+            status: StatusCode::OK,
+            bytes: 0,
+        }
+    }
+
+    fn write(&self) {
+        let took = self.started.elapsed();
+        let (status, bytes, micros) = (self.status.as_u16(), self.bytes, took.as_micros());
+        tracing::info!(
+            target: "squall::access",
+            peer = %self.peer, id = %self.id, method = %self.method, path = %self.path, status, bytes,
+            micros = u64::try_from(micros).unwrap_or(u64::MAX),
+        );
+    }
+}
+
+/// A body that is counted as it goes, and logged when it is over.
+struct Counted {
+    body: Body,
+    line: Option<Line>,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let (Poll::Ready(Some(Ok(frame))), Some(line)) = (&polled, &mut self.line) {
+            line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.write();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a peer sent, made fit for a line of a log.
+
+/// Bytes of a path in the log; the rest is cut, and `…` says so.
+pub(super) const PATH_BYTES_MAX: usize = 512;
+
+/// The path, without its query (which may hold tokens), control and line-breaking characters escaped.
+pub(super) fn path(path: &str) -> String {
+    let cut = path.floor_char_boundary(PATH_BYTES_MAX);
+    let mut out = String::with_capacity(cut);
+    for character in path[..cut].chars() {
+        // The line and paragraph separators break lines in some viewers; the marks turn the direction of text.
+        let hidden =
+            matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || hidden {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    if cut < path.len() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_start_a_line() {
+        assert_eq!(
+            path("/a\r\nERROR b\u{1b}[31m\u{85}\u{2028}\u{202e}é"),
+            "/a\\r\\nERROR b\\u{1b}[31m\\u{85}\\u{2028}\\u{202e}é"
+        );
+    }
+
+    #[test]
+    fn long_paths_are_cut() {
+        let fits = "x".repeat(PATH_BYTES_MAX);
+        assert_eq!(path(&fits), fits);
+        assert_eq!(path(&(fits.clone() + "y")), fits + "…");
+        assert!(path(&"é".repeat(PATH_BYTES_MAX)).len() <= PATH_BYTES_MAX + "…".len());
+    }
+}
