@@ -19,6 +19,8 @@ use rustix::thread::CpuSet;
 
 /// First argument of the launcher.
 const LAUNCH: &str = "--launch-on-core";
+/// In place of a core: wherever we may run ourselves.
+const ANYWHERE: &str = "any";
 /// How long a server may take until it says where it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines of output that a server may print before that one.
@@ -35,12 +37,13 @@ pub fn launch_if_asked() -> io::Result<()> {
     if args.next().is_none_or(|first| first != LAUNCH) {
         return Ok(());
     }
-    let core = args.next().and_then(|core| core.into_string().ok()?.parse().ok());
-    let (Some(core), Some(program)) = (core, args.next()) else {
+    let (Some(core), Some(program)) = (args.next(), args.next()) else {
         return Err(io::Error::other("the launcher takes a core and a program"));
     };
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    pin_to(core)?;
+    if let Some(core) = core.to_str().and_then(|core| core.parse().ok()) {
+        pin_to(core)?;
+    }
     Err(Command::new(program).args(args).exec())
 }
 
@@ -61,6 +64,21 @@ pub fn pin_to(core: usize) -> io::Result<()> {
 pub fn cores() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
+}
+
+/// One core for the server and one for the load: the same only if there is no other.
+///
+/// # Errors
+/// As [`cores`].
+pub fn server_and_load_core() -> io::Result<(usize, usize)> {
+    match cores()?[..] {
+        [] => Err(io::Error::other("no core to run on")),
+        [only] => {
+            eprintln!("only one core: server and load share it, so rates and latencies say little");
+            Ok((only, only))
+        }
+        [first, second, ..] => Ok((first, second)),
+    }
 }
 
 /// Raises the limit of open files to what the machine allows, for us and our children. Returns the limit.
@@ -85,16 +103,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program` on `core` and waits until it says where it listens.
+    /// Starts `program` on `core`, or on all that we may use ourselves, and waits until it says where it listens.
     ///
     /// To be called from the thread that lives longest: the kernel kills the child when *this thread* ends.
     ///
     /// # Errors
     /// When it can't be started, ends, or does not print the line `listening on ADDRESS` within 30 seconds.
-    pub fn start(program: &Path, args: &[OsString], core: usize) -> io::Result<Self> {
+    pub fn start(program: &Path, args: &[OsString], core: Option<usize>) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(LAUNCH)
-            .arg(core.to_string())
+            .arg(core.map_or_else(|| ANYWHERE.to_owned(), |core| core.to_string()))
             .arg(program)
             .args(args)
             .stdin(Stdio::null())
@@ -179,7 +197,7 @@ mod tests {
     #[test]
     fn a_program_that_is_missing_is_an_error() {
         // Without the launcher's main in this test binary, the child is the test harness, which says no address.
-        let started = Server::start(Path::new("/nonexistent/server"), &[], 0);
+        let started = Server::start(Path::new("/nonexistent/server"), &[], None);
         assert!(started.is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! The load generator checks every byte count and content that it can afford to, so that a server that is
 //! fast because it is wrong fails its run.
 
+pub mod attack;
 pub mod child;
 pub mod load;
 pub mod measure;
@@ -12,6 +13,7 @@ pub mod procfs;
 pub mod report;
 pub mod servers;
 pub mod stats;
+pub mod streams;
 pub mod svg;
 pub mod targets;
 pub mod works;

@@ -76,7 +76,7 @@ fn main() -> io::Result<()> {
     child::launch_if_asked()?;
     let args = Args::parse();
     let sizes = args.sizes(child::raise_open_files());
-    let (server_core, load_core) = pick_cores()?;
+    let (server_core, load_core) = child::server_and_load_core()?;
     let programs = args.programs()?;
     child::pin_to(load_core)?;
     let mut results = Results::new(sizes);
@@ -92,7 +92,7 @@ fn main() -> io::Result<()> {
                     args.rounds(),
                     kind.name()
                 );
-                let server = Server::start(program, &servers::one_core_args(), server_core)?;
+                let server = Server::start(program, &servers::one_core_args(), Some(server_core))?;
                 let sample = measure::run(work, &server, &args.plan(sizes));
                 results.add(work, *kind, sample.map_err(|error| failed(*kind, work, &error))?);
             }
@@ -155,19 +155,6 @@ impl Args {
         let only = Kind::ALL.into_iter().filter(|kind| self.only.contains(kind));
         only.map(|kind| Ok((kind, given(kind).map_or_else(|| servers::build(kind), Ok)?)))
             .collect()
-    }
-}
-
-/// One core for the server and one for the load: the same only if there is no other.
-fn pick_cores() -> io::Result<(usize, usize)> {
-    let cores = child::cores()?;
-    match cores[..] {
-        [] => Err(io::Error::other("no core to run on")),
-        [only] => {
-            eprintln!("only one core: server and load share it, so rates and latencies say little");
-            Ok((only, only))
-        }
-        [first, second, ..] => Ok((first, second)),
     }
 }
 
