@@ -135,8 +135,9 @@ fn parse(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Pa
                     return Err(HEAD_TOO_LARGE);
                 }
                 fields_left = fields_left.checked_sub(1).ok_or(fields::TOO_MANY_FIELDS)?;
+                let name_bytes = name.1 - name.0;
                 let name = fields::parse_name(&input[name.0..name.1])?;
-                framing.note(&name, &input[value.0..value.1])?;
+                framing.note(&name, name_bytes, &input[value.0..value.1])?;
                 fields::append(input, name, value, spare)?;
                 at = next;
             }
@@ -282,9 +283,9 @@ struct Framing {
 impl Framing {
     /// Takes note of a field if it is one of those that frame a message.
     #[inline]
-    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Reject> {
+    fn note(&mut self, name: &HeaderName, name_bytes: usize, value: &[u8]) -> Result<(), Reject> {
         // The length first: it rules out nearly all fields at the cost of one comparison.
-        match name.as_str().len() {
+        match name_bytes {
             4 if *name == HOST => self.note_host(value),
             6 if *name == EXPECT => self.note_expect(value),
             10 if *name == CONNECTION => {
