@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde::Serialize;
 use squall::sessions::Session;
-use squall::web::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
+use squall::web::extract::{FromRequestParts, OptionalFromRequestParts};
 use squall::web::http::header::CACHE_CONTROL;
 use squall::web::http::request::Parts;
 use squall::web::{Html, IntoResponse, Response, StatusCode};
@@ -59,11 +59,7 @@ pub struct Visitor {
 }
 
 fn here(parts: &Parts) -> String {
-    let uri = parts
-        .extensions
-        .get::<OriginalUri>()
-        .map_or(&parts.uri, |original| &original.0);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     next::local(path).to_owned()
 }
 

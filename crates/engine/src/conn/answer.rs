@@ -79,14 +79,14 @@ impl<A: App> Core<A> {
                 return None;
             }
         }
-        let mut body = Box::pin(body);
         let exact = body.size_hint().exact();
-        let mut first = None;
         let mut ended = body.is_end_stream();
+        let mut body = self.spares.bodies.put(body);
+        let mut first = None;
         if !ended && exact.is_none() {
             match poll_now(&mut body) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    ended = body.is_end_stream() && frame.is_data();
+                    ended = is_ended(&body) && frame.is_data();
                     first = Some(frame);
                 }
                 Poll::Ready(None) => ended = true,
@@ -124,36 +124,44 @@ impl<A: App> Core<A> {
             self.end_answer(http, trailers);
             return None;
         }
-        self.fill(http, body)
+        match self.fill(http, &mut body) {
+            Filled::More => Some(body),
+            Filled::Over => {
+                self.spares.bodies.keep(body);
+                None
+            }
+        }
     }
 
-    /// Takes what the body has right now. Gives it back if it has more to come.
-    fn fill(&self, http: &mut Http, mut body: Rest<A::Body>) -> Option<Rest<A::Body>> {
+    /// Takes what the body has right now.
+    fn fill(&self, http: &mut Http, body: &mut Rest<A::Body>) -> Filled {
         while http.outbox.bytes() + self.out.borrow().len() < BUFFER_BYTES_MAX {
-            match poll_now(&mut body) {
+            match poll_now(body) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(trailers) = self.push_frame(http, frame) {
                         self.end_answer(http, Some(trailers));
-                        return None;
+                        return Filled::Over;
                     }
-                    http.exchange.as_ref()?;
-                    if http.exchange.as_ref().is_some_and(|e| e.is_written()) && body.is_end_stream() {
+                    let Some(exchange) = &http.exchange else {
+                        return Filled::Over;
+                    };
+                    if exchange.is_written() && is_ended(body) {
                         self.end_answer(http, None);
-                        return None;
+                        return Filled::Over;
                     }
                 }
                 Poll::Ready(None) => {
                     self.end_answer(http, None);
-                    return None;
+                    return Filled::Over;
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.cut_answer(http, error);
-                    return None;
+                    return Filled::Over;
                 }
                 Poll::Pending => break,
             }
         }
-        Some(body)
+        Filled::More
     }
 
     /// Writes the rest of an answer at the pace of its peer.
@@ -182,7 +190,7 @@ impl<A: App> Core<A> {
                     return Poll::Pending;
                 }
             }
-            match body.as_mut().poll_frame(cx) {
+            match poll_body(body, cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(trailers) = self.push_frame(&mut http, frame) {
                         self.end_answer(&mut http, Some(trailers));
@@ -444,6 +452,12 @@ impl<A: App> Drop for TaskGuard<'_, A> {
     }
 }
 
+/// Whether a body has more to come.
+enum Filled {
+    More,
+    Over,
+}
+
 /// A frame of a body, its end, or why there is none.
 type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
@@ -454,11 +468,26 @@ fn poll_now<B>(body: &mut Rest<B>) -> Polled
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let poll = || body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+    let poll = || poll_body(body, &mut Context::from_waker(Waker::noop()));
     match catch_unwind(AssertUnwindSafe(poll)) {
         Ok(polled) => polled.map_err(Into::into),
         Err(_) => Poll::Ready(Some(Err("the response body panicked".into()))),
     }
+}
+
+/// Polls a body in a reused box. It is there until its box is given back.
+fn poll_body<B: http_body::Body>(
+    body: &mut Rest<B>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    match body.as_mut().as_pin_mut() {
+        Some(body) => body.poll_frame(cx),
+        None => Poll::Ready(None),
+    }
+}
+
+fn is_ended<B: http_body::Body>(body: &Rest<B>) -> bool {
+    body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream())
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

@@ -66,7 +66,7 @@ impl<A: App> Core<A> {
         let called = catch_unwind(AssertUnwindSafe(|| {
             let mut app = self.app.borrow_mut();
             match app.poll_ready(&mut cx) {
-                Poll::Ready(Ok(())) => Ok(Box::pin(app.call(request))),
+                Poll::Ready(Ok(())) => Ok(self.spares.futures.put(app.call(request))),
                 Poll::Ready(Err(error)) => Err(Called::Failed(error.into())),
                 Poll::Pending => Err(Called::NotReady(Box::new((app.clone(), request)))),
             }
@@ -77,10 +77,13 @@ impl<A: App> Core<A> {
             Ok(Err(Called::Failed(error))) => return self.answer_in_place(id, http, failed::<A>(&*error)),
             Err(_) => return self.answer_in_place(id, http, panicked::<A>()),
         };
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
-            Ok(Poll::Ready(Ok(response))) => self.answer_in_place(id, http, Some(response)),
+        match catch_unwind(AssertUnwindSafe(|| poll_boxed(&mut future, &mut cx))) {
+            Ok(Poll::Ready(Ok(response))) => {
+                self.spares.futures.keep(future);
+                self.answer_in_place(id, http, Some(response));
+            }
             Ok(Poll::Ready(Err(error))) => self.answer_in_place(id, http, failed::<A>(&*error.into())),
-            Ok(Poll::Pending) => self.finish_later(id, http, future),
+            Ok(Poll::Pending) => self.finish_later(id, http, poll_fn(move |cx| poll_boxed(&mut future, cx))),
             Err(_) => self.answer_in_place(id, http, panicked::<A>()),
         }
     }
@@ -341,5 +344,15 @@ fn panicked<A: App>() -> Outcome<A::Body> {
     None
 }
 
-/// A body that is not at its end.
-pub(crate) type Rest<B> = Pin<Box<B>>;
+/// Polls a future in a reused box. It is there until its box is given back.
+fn poll_boxed<F: Future>(future: &mut Rest<F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    match future.as_mut().as_pin_mut() {
+        Some(future) => future.poll(cx),
+        None => Poll::Pending,
+    }
+}
+
+/// A future or a body that is not at its end.
+///
+/// In a box that is used again: see [`crate::core::Spares`].
+pub(crate) type Rest<B> = Pin<Box<Option<B>>>;

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod drain;
 pub(crate) mod link;
 pub(crate) mod slab;
+mod spare;
 mod sweep;
 
 use std::cell::{Cell, RefCell};
@@ -30,6 +31,7 @@ use crate::core::clock::Clock;
 use crate::core::drain::Drain;
 use crate::core::link::{Accepted, Link, Note};
 use crate::core::slab::{Conn, Slab, State, id_of, token};
+use crate::core::spare::Spares;
 use crate::limits::{Limits, Tick, ticks};
 use crate::socket::{Peer, Socket};
 use crate::source::{ConnId, Frame, Source};
@@ -63,6 +65,8 @@ pub(crate) struct Core<A: App> {
     /// Boxes for the next exchanges.
     #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     pub(crate) spare_http: RefCell<Vec<Box<Http>>>,
+    /// Boxes for the next futures and bodies.
+    pub(crate) spares: Spares<A::Future, A::Body>,
     /// Frames of the follower that is being written.
     pub(crate) frames: RefCell<Vec<Frame>>,
     /// Connections that had their turn and have more to do.
@@ -108,6 +112,7 @@ impl<A: App> Core<A> {
             out: RefCell::default(),
             spare_headers: RefCell::default(),
             spare_http: RefCell::default(),
+            spares: Spares::default(),
             frames: RefCell::default(),
             again: RefCell::default(),
             tasks_due: Cell::new(false),
