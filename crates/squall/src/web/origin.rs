@@ -18,7 +18,12 @@ pub(crate) fn is_own_origin(origin: &str, parts: &Parts) -> bool {
     };
     let own = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let own = own.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
-    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
+    let bare = |authority: &str| {
+        authority
+            .strip_suffix(default_port)
+            .unwrap_or(authority)
+            .to_ascii_lowercase()
+    };
     own.is_some_and(|own| !own.is_empty() && bare(own) == bare(authority))
 }
 

@@ -44,5 +44,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectInfo<SocketAddr> {
 /// The peer's address as the engine (or a test, with a [`ConnectInfo`] extension) noted it.
 pub(crate) fn peer_addr(extensions: &axum::http::Extensions) -> Option<SocketAddr> {
     let noted = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    noted.or_else(|| extensions.get::<squall_engine::Peer>().and_then(squall_engine::Peer::addr))
+    noted.or_else(|| {
+        extensions
+            .get::<squall_engine::Peer>()
+            .and_then(squall_engine::Peer::addr)
+    })
 }

@@ -44,7 +44,10 @@ impl WebSocketUpgrade {
     /// The first of the client's subprotocols that is one of these is selected.
     #[must_use]
     pub fn protocols(mut self, ours: &[&str]) -> Self {
-        self.protocol = self.accept.select(ours).and_then(|p| HeaderValue::from_str(p).ok());
+        self.protocol = self
+            .accept
+            .select(ours)
+            .and_then(|p| HeaderValue::from_str(p).ok());
         self
     }
 
@@ -81,7 +84,9 @@ impl WebSocketUpgrade {
         let mut response = Response::new(axum::body::Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = self.accept.response_fields(protocol);
-        response.extensions_mut().insert(squall_engine::OnUpgrade::new(callback));
+        response
+            .extensions_mut()
+            .insert(squall_engine::OnUpgrade::new(callback));
         response
     }
 }
@@ -108,6 +113,12 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
                 head.headers.insert(name, value.clone());
             }
         }
-        Ok(WebSocketUpgrade { parts: head, accept, protocol: None, trusted_origins: Vec::new(), any_origin: false })
+        Ok(WebSocketUpgrade {
+            parts: head,
+            accept,
+            protocol: None,
+            trusted_origins: Vec::new(),
+            any_origin: false,
+        })
     }
 }
