@@ -1,4 +1,4 @@
-// Keeps an open page up to date; without script one reloads. The server sends finished HTML: nothing is filtered here.
+// Keeps an open page up to date; without it one reloads. The server sends finished HTML: nothing is filtered here.
 const $ = (selector, root = document) => root.querySelector(selector);
 const me = document.body.dataset.person;
 const live = $('[data-live]');
@@ -31,7 +31,7 @@ const shown = (id) => $(`[data-post="${id}"]`, list);
 /** May the list change under the reader? At its top, and not where the keyboard is. */
 const free = () => list.getBoundingClientRect().top > 0 && !list.contains(document.activeElement) && !$('[open]', list);
 
-/** A post of the stream, with the buttons that this reader has. */
+/** A post, with this reader's buttons. */
 function build(html) {
   const box = document.createElement('template');
   box.innerHTML = html;
@@ -99,8 +99,7 @@ function notification({ html }) {
 }
 
 function reveal() {
-  if (hole) list.replaceChildren();
-  hole = false;
+  if (hole) return location.reload();
   waiting.forEach(place);
   waiting.clear();
   count();
@@ -119,7 +118,7 @@ function close() {
   source = null;
 }
 
-/** Each time a longer wait, and never all readers at the same moment. */
+/** Longer each time, and never all readers at one moment. */
 function later(what) {
   close();
   timer = setTimeout(what, Math.min(60, 2 ** tries++) * (500 + Math.random() * 1000));
@@ -139,7 +138,7 @@ function open() {
   es.onerror = () => es === source && es.readyState === 2 && later(tries > 1 ? renew : open);
 }
 
-/** After a gap: the page as it is now, and the stream from there. */
+/** After a gap: the page as it is now. */
 async function renew() {
   close();
   try {
@@ -151,8 +150,11 @@ async function renew() {
     cursor = now.dataset.cursor;
     const items = [...($('.posts', now) || now).children];
     waiting.clear();
-    if (!fresh || free()) list.replaceChildren(...items);
-    else {
+    if (!fresh || free()) {
+      list.replaceChildren(...items);
+      $('.older', live)?.remove();
+      live.append($('.older', now) || '');
+    } else {
       const news = items.filter((post) => !shown(idOf(post)));
       hole = news.length === items.length;
       news.forEach((post) => waiting.set(idOf(post), post));
@@ -186,7 +188,7 @@ if (live) {
   settle();
 }
 
-// Forms, sent without leaving the page; what fails is sent again as a plain form.
+// Forms: sent from within the page, or as plain forms if that fails.
 async function send(form) {
   const body = new URLSearchParams(new FormData(form));
   const answer = await fetch(form.action, { method: 'POST', body, headers: { Accept: 'application/json' } });

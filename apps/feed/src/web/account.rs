@@ -201,7 +201,7 @@ pub(super) async fn sign_out(
 ) -> Result<Redirect, Failure> {
     session.sign_out();
     if let Some(SignedIn(person)) = viewer {
-        for kind in [kinds::HOME, kinds::PROFILE, kinds::PUBLIC] {
+        for kind in [kinds::HOME, kinds::PROFILE, kinds::PUBLIC, kinds::NOTIFICATIONS] {
             app.live().end(person.get(), Some(kind));
         }
     }
