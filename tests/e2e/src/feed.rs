@@ -153,6 +153,24 @@ fn answer(reply: io::Result<crate::agent::Reply>) -> Value {
     reply.json()
 }
 
+/// What a page of posts says of itself.
+impl Agent {
+    /// The cursor that a page was rendered at: where its stream begins.
+    ///
+    /// # Panics
+    /// When the page has none.
+    pub fn cursor_of(&mut self, page: &str) -> String {
+        let html = self.get(page).expect("the feed answers").text();
+        let cursor = html
+            .split("data-cursor=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        cursor
+            .unwrap_or_else(|| panic!("{page} carries no cursor:\n{html}"))
+            .to_owned()
+    }
+}
+
 /// What people do, through the API; their agent carries a token.
 impl Agent {
     /// Posts; gives the id when the feed has acknowledged it.

@@ -56,7 +56,7 @@ pub fn root() -> PathBuf {
 pub struct Program {
     child: Child,
     /// What it writes, line by line; disconnected when it has closed its output, which is when it has ended.
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     errors: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -80,7 +80,11 @@ impl Program {
         let stderr = child.stderr.take().expect("its error output is a pipe");
         let kept = Arc::clone(&errors);
         std::thread::spawn(move || keep(stderr, &kept));
-        Self { child, lines, errors }
+        Self {
+            child,
+            lines: Mutex::new(lines),
+            errors,
+        }
     }
 
     /// Starts a server and waits until it has written its address.
@@ -100,12 +104,10 @@ impl Program {
     /// # Panics
     /// When the program ends or the deadline passes before there is one.
     pub fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let lines = self.lines.lock().expect("nobody panics with it");
         let end = Instant::now() + DEADLINE;
         loop {
-            match self
-                .lines
-                .recv_timeout(end.saturating_duration_since(Instant::now()))
-            {
+            match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) if wanted(&line) => return line,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("the program did not say it in time"),
@@ -146,12 +148,10 @@ impl Program {
     /// # Panics
     /// When the deadline passes first.
     pub fn wait(&mut self) -> ExitStatus {
+        let lines = self.lines.get_mut().expect("nobody panics with it");
         let end = Instant::now() + DEADLINE;
         loop {
-            match self
-                .lines
-                .recv_timeout(end.saturating_duration_since(Instant::now()))
-            {
+            match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {

@@ -15,6 +15,9 @@ use socket2::SockRef;
 use crate::DEADLINE;
 use crate::rng::Rng;
 
+/// More beats than any test makes: see [`Proxy::calm`].
+const CALM: u64 = u64::MAX / 2;
+
 /// How badly it behaves.
 #[derive(Clone, Debug)]
 pub struct Mischief {
@@ -91,16 +94,13 @@ impl Proxy {
         self.shared.1.notify_all();
     }
 
-    /// From now on it behaves well, and what has stalled goes on.
+    /// The test makes no more progress of its own: what has stalled goes on, and nothing stalls any more. It still
+    /// cuts.
     ///
     /// # Panics
     /// When a thread of the proxy has.
     pub fn calm(&self) {
-        let mut state = lock(&self.shared);
-        state.mischief.cuts_max = state.cuts;
-        state.mischief.stall_one_in = u64::MAX;
-        state.beats = u64::MAX / 2;
-        drop(state);
+        lock(&self.shared).beats = CALM;
         self.shared.1.notify_all();
     }
 
@@ -225,10 +225,16 @@ fn may_cut(shared: &Shared) -> bool {
 /// Waits until the test has made `beats` steps.
 fn stall(shared: &Shared, beats: u64) {
     let mut state = lock(shared);
+    if state.beats >= CALM {
+        return;
+    }
     state.stalls += 1;
-    let until = state.beats.saturating_add(beats);
-    let over = |state: &mut State| state.beats < until && state.beats < u64::MAX / 2;
-    drop(shared.1.wait_timeout_while(state, DEADLINE, over));
+    let until = state.beats + beats;
+    drop(
+        shared
+            .1
+            .wait_timeout_while(state, DEADLINE, |state| state.beats < until),
+    );
 }
 
 /// The bytes in up to eight pieces of random lengths.
