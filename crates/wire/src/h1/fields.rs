@@ -96,6 +96,11 @@ pub(super) fn parse_name(name: &[u8]) -> Result<HeaderName, Reject> {
     HeaderName::from_bytes(name).map_err(|_| Reject::bad("a field name is not a token"))
 }
 
+/// A byte of a token (RFC 9110, section 5.6.2).
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// The names that nearly every request has, as browsers and libraries spell them: a comparison or two instead of
 /// a look at every byte. What is not here is only slower.
 #[inline]

@@ -2,6 +2,7 @@
 
 mod body;
 mod fields;
+mod framing;
 mod head;
 mod reject;
 mod response;

@@ -11,7 +11,7 @@ use http::{StatusCode, Version};
 
 use super::body::may_be_trailer;
 use super::fields::has_token;
-use super::head::parse_decimal;
+use super::framing::parse_decimal;
 
 /// The interim response that a peer with `Expect: 100-continue` waits for.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
