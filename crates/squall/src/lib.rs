@@ -20,6 +20,7 @@ pub mod assets;
 pub mod config;
 pub mod cookies;
 pub mod limits;
+pub mod live;
 pub mod log;
 mod server;
 pub mod sessions;

@@ -62,6 +62,13 @@ impl Server {
         self
     }
 
+    /// Serves what follows through the doors of `live`.
+    #[must_use]
+    pub fn live(mut self, live: &crate::live::Live) -> Self {
+        self.engine = self.engine.source(live.source());
+        self
+    }
+
     /// Binds and starts all threads.
     ///
     /// # Errors

@@ -1,0 +1,86 @@
+//! What a door hands to a core: everything about a follower-to-be.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use squall_engine::source::{Framing, Park};
+use squall_hub::Cursor;
+
+use super::access::{Door, Grant, Moment};
+use super::connection::Incoming;
+use super::style::Style;
+
+/// What a door does with the messages of its peers.
+pub(crate) type OnMessage = Arc<dyn Fn(Incoming<'_>) + Send + Sync>;
+
+/// What all connections of one door have in common.
+#[derive(Clone)]
+pub(crate) struct Spec {
+    pub(crate) door: Door,
+    /// How messages are framed unless a subscription says otherwise. It also says what a gap looks like.
+    pub(crate) style: Style,
+    /// What an SSE stream begins with instead of `retry:` and `id:`.
+    pub(crate) hello: Option<Bytes>,
+    /// What a quiet SSE stream is sent.
+    pub(crate) heartbeat: Bytes,
+    pub(crate) on_message: Option<OnMessage>,
+    /// Largest message that a WebSocket's peer may send, in bytes.
+    pub(crate) message_bytes_max: usize,
+    /// Origins beside our own whose pages may open a WebSocket.
+    pub(crate) trusted_origins: Vec<String>,
+    pub(crate) any_origin: bool,
+    /// Subprotocols that a WebSocket speaks.
+    pub(crate) protocols: Vec<String>,
+}
+
+impl Spec {
+    pub(crate) fn new(door: Door, style: Style) -> Self {
+        Self {
+            door,
+            style,
+            hello: None,
+            heartbeat: Bytes::from_static(b":\n\n"),
+            on_message: None,
+            message_bytes_max: 64 << 10,
+            trusted_origins: Vec::new(),
+            any_origin: false,
+            protocols: Vec::new(),
+        }
+    }
+}
+
+/// Where a follower begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It has everything up to here.
+    At(u64),
+    /// It has a cursor of another life of the log.
+    Foreign(Cursor),
+}
+
+/// The ticket that a [`Park`] carries.
+pub(crate) struct Ticket {
+    /// Names the `Live` it is for.
+    pub(crate) live: usize,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) grant: Grant,
+    pub(crate) moment: Moment,
+    pub(crate) start: Start,
+    /// When a long-poll ends; `None` for the other doors.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Ticket {
+    pub(crate) fn park(self) -> Park {
+        let framing = match self.spec.door {
+            Door::Sse => Framing::Stream,
+            Door::Poll => Framing::Answer,
+            Door::Ws => Framing::WebSocket,
+        };
+        Park {
+            framing,
+            ticket: Arc::new(self),
+        }
+    }
+}
