@@ -3,11 +3,14 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use squall::cookies::Keys;
 use squall::limits::{Attempts, AttemptsConfig};
+use squall::live::{Hub, Live};
 use squall::sessions::Sessions;
 
+use crate::domain::names::NAME_CHARS_MAX;
 use crate::domain::passwords::{self, Passwords};
 use crate::domain::{NotificationView, Person, PersonId, PostId, PostView};
 use crate::store::{Store, StoreError};
@@ -78,18 +81,27 @@ pub struct Render {
     pub notification_json: fn(&Site, &NotificationView) -> serde_json::Value,
 }
 
-/// What every handler shares. Cheap to clone.
+/// What every handler shares. Cheap to clone; the store is closed when the last clone is gone.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
 }
 
+/// What an [`App`] is made of.
+pub(crate) struct Parts {
+    pub(crate) site: Site,
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) live: Live,
+    pub(crate) sessions: Sessions,
+    pub(crate) keys: Keys,
+    pub(crate) passwords: Passwords,
+    /// Dropped with the application: tells the sweeper to end.
+    pub(crate) open: Sender<()>,
+}
+
 struct Inner {
-    site: Site,
-    store: Store,
-    sessions: Sessions,
-    keys: Keys,
-    passwords: Passwords,
+    parts: Parts,
     per_name: Attempts,
     per_address: Attempts,
 }
@@ -127,24 +139,48 @@ impl fmt::Display for SignInError {
 impl std::error::Error for SignInError {}
 
 impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (per_name, per_address) = (
+            Attempts::new(ATTEMPTS_PER_NAME),
+            Attempts::new(ATTEMPTS_PER_ADDRESS),
+        );
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                per_name,
+                per_address,
+            }),
+        }
+    }
+
+    /// The topics and their log.
+    pub fn hub(&self) -> &Hub {
+        &self.inner.parts.hub
+    }
+
+    /// The doors to the topics.
+    pub fn live(&self) -> &Live {
+        &self.inner.parts.live
+    }
+
     /// Where the site is.
     pub fn site(&self) -> &Site {
-        &self.inner.site
+        &self.inner.parts.site
     }
 
     /// Everything that is kept.
     pub fn store(&self) -> &Store {
-        &self.inner.store
+        &self.inner.parts.store
     }
 
     /// Who is signed in on which browser.
     pub fn sessions(&self) -> &Sessions {
-        &self.inner.sessions
+        &self.inner.parts.sessions
     }
 
     /// The keys that cookies are signed with.
     pub fn keys(&self) -> &Keys {
-        &self.inner.keys
+        &self.inner.parts.keys
     }
 
     /// Makes a person with this name and password, if the rules allow both and the name is free.
@@ -153,11 +189,12 @@ impl App {
         passwords::check(password)?;
         let hash = self
             .inner
+            .parts
             .passwords
             .hash(password.to_owned())
             .await
             .map_err(|_| StoreError::busy())?;
-        self.inner.store.create_person(name, hash).await
+        self.inner.parts.store.create_person(name, hash).await
     }
 
     /// The person with this name and password.
@@ -166,34 +203,40 @@ impl App {
     /// the name (whether or not anybody has it) and for the address they come from.
     pub async fn sign_in(&self, name: &str, password: &str, address: IpAddr) -> Result<Person, SignInError> {
         let now_ms = now_ms();
-        // A name too long to be one shares a key, so that the limiter keeps no long texts.
-        let name = if crate::domain::names::check(name).is_ok() {
-            name.to_ascii_lowercase()
-        } else {
-            "-".to_owned()
-        };
+        // Attempts are counted by what was typed, whether or not it is a name; cut off, so that no long text is kept.
+        let counted: String = name
+            .chars()
+            .take(NAME_CHARS_MAX)
+            .flat_map(char::to_lowercase)
+            .collect();
         let address = network(address);
         let too_many = |wait: squall::limits::Wait| SignInError::TooMany { wait_ms: wait.ms };
         self.inner.per_address.take(&address, now_ms).map_err(too_many)?;
-        self.inner.per_name.take(&name, now_ms).map_err(too_many)?;
+        self.inner.per_name.take(&counted, now_ms).map_err(too_many)?;
         let known = self
             .inner
+            .parts
             .store
-            .credentials(&name)
+            .credentials(name)
             .await
             .map_err(SignInError::Store)?;
         let (id, hash) = known.map_or((None, None), |(id, hash)| (Some(id), Some(hash)));
-        let verified = self.inner.passwords.verify(hash, password.to_owned()).await;
+        let verified = self.inner.parts.passwords.verify(hash, password.to_owned()).await;
         let verified = verified.map_err(|_| SignInError::Store(StoreError::busy()))?;
         let Some(id) = id.filter(|_| verified) else {
             return Err(SignInError::Refused);
         };
-        self.inner.per_name.forgive(&name);
+        self.inner.per_name.forgive(&counted);
         self.person_signed_in(id).await
     }
 
     async fn person_signed_in(&self, id: PersonId) -> Result<Person, SignInError> {
-        self.inner.store.person(id).await.map_err(SignInError::Store)
+        self.inner
+            .parts
+            .store
+            .person(id)
+            .await
+            .map_err(SignInError::Store)
     }
 }
 

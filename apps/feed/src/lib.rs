@@ -12,6 +12,7 @@ pub mod api;
 pub mod app;
 pub mod config;
 pub mod domain;
+mod opening;
 pub mod router;
 pub mod store;
 pub mod stream;

@@ -1,2 +1,59 @@
-//! Squall.
-fn main() {}
+//! The feed: `cargo run --release -p feed`, and open the address that it prints.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use feed::app::App;
+use feed::config::{Config, default_origin};
+use feed::domain::passwords::Passwords;
+
+fn main() -> ExitCode {
+    let mut config = Config::from_process();
+    match run(&mut config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => squall::config::exit_usage(&error),
+        Err(Failure::Fault(error)) => {
+            // If standard error is closed there is nobody to tell, and the status says it all the same.
+            let _ = writeln!(std::io::stderr(), "feed: {}", error.replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ends early.
+enum Failure {
+    /// What the operator said makes no sense: status 2.
+    Usage(String),
+    /// What the operator said could not be done: status 1.
+    Fault(String),
+}
+
+fn run(config: &mut Config) -> Result<(), Failure> {
+    let fault = |error: &dyn std::fmt::Display| Failure::Fault(error.to_string());
+    let site = config.settle().map_err(Failure::Usage)?;
+    let logs = squall::log::Options {
+        filter: config.log.clone(),
+        ..squall::log::Options::default()
+    };
+    squall::log::init(&logs).map_err(|error| Failure::Usage(error.to_string()))?;
+    let app =
+        App::open(&config.data, site, Passwords::new()).map_err(|error| Failure::Fault(error.detail()))?;
+    let mut server = squall::Server::new(feed::router::router(&app))
+        .bind(&config.listen)
+        .live(app.live());
+    if config.cores > 0 {
+        server = server.cores(config.cores);
+    }
+    let here = default_origin(&config.listen);
+    let origin = &app.site().origin;
+    let announce = |_: &squall::Handle| {
+        // Whoever started us may not read what we say; that is no reason not to serve.
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "feed: {here}");
+        if *origin != here {
+            let _ = writeln!(out, "feed: the site is {origin}");
+        }
+        let _ = out.flush();
+    };
+    server.run_with(announce).map_err(|error| fault(&error))
+}

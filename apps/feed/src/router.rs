@@ -1,1 +1,40 @@
 //! Every route, in one list.
+
+use squall::log;
+use squall::web::{self, Router};
+
+use crate::app::App;
+use crate::stream::page_of_path;
+use crate::{api, web as pages};
+
+/// The whole site.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .merge(pages::routes(app).layer(web::secure_headers()))
+        .merge(api::routes(app))
+        .merge(streams(app))
+        .fallback(pages::not_found)
+        .layer(app.sessions().layer())
+        .layer(log::access())
+        .with_state(app.clone())
+}
+
+/// The live part of each page, by three doors that take and give the same cursor.
+///
+/// The rest of the path names the page (`stream::Page`), and `stream::rights` says what of it the viewer may follow.
+fn streams(app: &App) -> Router<App> {
+    let live = app.live();
+    Router::new()
+        .route("/stream/home", live.sse(page_of_path()))
+        .route("/stream/public", live.sse(page_of_path()))
+        .route("/stream/notifications", live.sse(page_of_path()))
+        .route("/stream/profile/{id}", live.sse(page_of_path()))
+        .route("/poll/home", live.poll(page_of_path()))
+        .route("/poll/public", live.poll(page_of_path()))
+        .route("/poll/notifications", live.poll(page_of_path()))
+        .route("/poll/profile/{id}", live.poll(page_of_path()))
+        .route("/ws/home", live.ws(page_of_path()))
+        .route("/ws/public", live.ws(page_of_path()))
+        .route("/ws/notifications", live.ws(page_of_path()))
+        .route("/ws/profile/{id}", live.ws(page_of_path()))
+}

@@ -57,8 +57,17 @@ struct Inner {
     epoch: Epoch,
     /// The newest offset that followers of the stream can already receive; see [`Store::snapshot`].
     published: watch::Receiver<u64>,
-    /// Held while the store is in use: one data directory, one process.
-    _lock: std::fs::File,
+}
+
+/// A store that may be closed meanwhile: what background threads hold, so that they keep nothing open.
+#[derive(Clone)]
+pub struct WeakStore(std::sync::Weak<Inner>);
+
+impl WeakStore {
+    /// The store, unless it is closed.
+    pub fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(|inner| Store { inner })
+    }
 }
 
 /// Content, and the stream's cursor it was read at, from one read of the database: who follows the stream from that
@@ -103,6 +112,19 @@ impl Store {
         receiver.await.map_err(|_| StoreError::lost())?
     }
 
+    /// As [`Store::read`], but waits, blocking the thread, where that would be too busy: for the publisher's thread.
+    async fn read_patiently<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.inner.readers.submit_patiently(Box::new(move |conn| {
+            let _ = sender.send(job(conn));
+        }))?;
+        receiver.await.map_err(|_| StoreError::lost())?
+    }
+
     /// Reads content together with the stream's cursor.
     ///
     /// Waits (for well under a millisecond, as a rule) until the stream has caught up with what was read, so that the
@@ -140,6 +162,11 @@ impl Store {
         let (sender, receiver) = oneshot::channel();
         self.inner.writer.submit(writer::job(job, sender))?;
         receiver.await.map_err(|_| StoreError::lost())?
+    }
+
+    /// This store, without keeping it open.
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.inner))
     }
 
     /// Where the stream is now.

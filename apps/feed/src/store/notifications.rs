@@ -194,9 +194,12 @@ fn view(conn: &Connection, head: Head) -> Result<Option<NotificationView>> {
 }
 
 impl Store {
-    /// A notification for the stream; `None` when there is nothing (any more) to tell.
-    pub async fn notification_for_stream(&self, id: NotificationId) -> Result<Option<NotificationView>> {
-        self.read(move |conn| {
+    /// A notification; `None` when there is nothing (any more) to tell. For the publisher's thread only.
+    pub(crate) async fn notification_for_stream(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<NotificationView>> {
+        self.read_patiently(move |conn| {
             let sql = format!("{} WHERE n.id = ?1 AND NOT n.dismissed", select());
             let found = conn.prepare_cached(&sql)?.query_row([id], head).optional()?;
             found.map_or(Ok(None), |head| view(conn, head))

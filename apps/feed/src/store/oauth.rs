@@ -1,6 +1,6 @@
 //! Third-party programs, authorization codes, access tokens. Of every secret only a hash is kept.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 use subtle::ConstantTimeEq;
 
 use super::events::Change;
@@ -127,7 +127,7 @@ impl Store {
                     return Ok(None);
                 }
                 if kept.used {
-                    revoke_where(tx, "code_hash = ?1", &hash)?;
+                    revoke(tx, "code_hash = ?1", [hash])?;
                     return Ok(None);
                 }
                 let fits = kept.expires_ms > tx.now_ms
@@ -167,7 +167,7 @@ impl Store {
     pub async fn revoke_token(&self, app: AppId, bearer: &str) -> Result<()> {
         let hash = secrets::hash(bearer);
         self.write(move |tx| match token(tx.conn, &hash) {
-            Ok(info) if info.app == app => revoke_where(tx, "hash = ?1", &hash),
+            Ok(info) if info.app == app => revoke(tx, "hash = ?1", [hash]),
             Ok(_) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
             Err(error) => Err(error),
@@ -223,20 +223,17 @@ fn issue(
     Ok((bearer, token(tx.conn, &hash)?))
 }
 
-/// Revokes the tokens for which `condition` on `?1` is true, and ends the streams that they may have opened.
-fn revoke_where(tx: &mut Tx<'_>, condition: &'static str, value: &[u8; 32]) -> Result<()> {
-    let mut statement = tx.conn.prepare(&format!(
-        "DELETE FROM token WHERE {condition} RETURNING person_id"
-    ))?;
+/// Revokes the tokens for which `condition` on `values` is true, and ends the streams that they may have opened.
+fn revoke(tx: &mut Tx<'_>, condition: &'static str, values: impl Params) -> Result<()> {
+    let sql = format!("DELETE FROM token WHERE {condition} RETURNING person_id");
+    let mut statement = tx.conn.prepare_cached(&sql)?;
     let people = statement
-        .query_map([value], |row| row.get(0))?
+        .query_map(values, |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<Option<PersonId>>>>()?;
-    tx.changes.extend(
-        people
-            .into_iter()
-            .flatten()
-            .map(|person| Change::Revoked { person }),
-    );
+    let mut people: Vec<PersonId> = people.into_iter().flatten().collect();
+    people.dedup();
+    tx.changes
+        .extend(people.into_iter().map(|person| Change::Revoked { person }));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use super::events::{self, Changes};
+use super::events::{self, Changes, Retention};
 use super::{Inner, Result, Store, StoreError, migrations, reader, writer};
 use crate::domain::ids::IdSource;
 use crate::stream::Epoch;
@@ -29,6 +29,11 @@ impl Store {
     /// When the directory cannot be made or written, another process uses it, or the database is damaged or newer than
     /// this program. The text says which.
     pub fn open(directory: &Path) -> Result<(Store, Changes)> {
+        Self::open_with(directory, Retention::default())
+    }
+
+    /// As [`Store::open`], keeping so much of the stream.
+    pub fn open_with(directory: &Path, retention: Retention) -> Result<(Store, Changes)> {
         let fail = |what: &str, error: &dyn std::fmt::Display| {
             StoreError::open(format!("cannot {what} {}: {error}", directory.display()))
         };
@@ -39,10 +44,11 @@ impl Store {
             .map_err(|error| fail("make the data directory", &error))?;
         let lock = lock(directory)?;
         let path = directory.join("feed.sqlite3");
-        Self::open_database(&path, lock).map_err(|error| fail("open the database in", &error.detail()))
+        Self::open_database(&path, retention, lock)
+            .map_err(|error| fail("open the database in", &error.detail()))
     }
 
-    fn open_database(path: &Path, lock: File) -> Result<(Store, Changes)> {
+    fn open_database(path: &Path, retention: Retention, lock: File) -> Result<(Store, Changes)> {
         let now_ms = crate::app::now_ms();
         let mut conn = Connection::open(path)?;
         prepare(&conn)?;
@@ -63,13 +69,13 @@ impl Store {
         let (changes_in, changes) = events::channel(publisher);
         let spawn = |error: std::io::Error| StoreError::open(format!("cannot start a thread: {error}"));
         let readers = reader::Readers::start(connections).map_err(spawn)?;
-        let writer = writer::Writer::start(conn, IdSource::after(last_id), changes_in).map_err(spawn)?;
+        let writer = writer::Writer::start(conn, IdSource::after(last_id), changes_in, retention, lock)
+            .map_err(spawn)?;
         let inner = Inner {
             writer,
             readers,
             epoch,
             published,
-            _lock: lock,
         };
         Ok((
             Store {

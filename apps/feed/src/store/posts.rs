@@ -57,9 +57,9 @@ impl Store {
         self.read(move |conn| context(conn, viewer, id)).await
     }
 
-    /// A post as everybody who is in its audience sees it: for the stream.
-    pub async fn post_for_stream(&self, id: PostId) -> Result<PostView> {
-        self.read(move |conn| post_for_stream(conn, id)).await
+    /// A post as everybody who is in its audience sees it; `None` if it is gone. For the publisher's thread only.
+    pub(crate) async fn post_for_stream(&self, id: PostId) -> Result<Option<PostView>> {
+        self.read_patiently(move |conn| post_for_stream(conn, id)).await
     }
 }
 
@@ -272,14 +272,14 @@ pub(super) fn posts(
 }
 
 /// A post as all of its audience sees it, without asking who looks.
-fn post_for_stream(conn: &Connection, id: PostId) -> Result<PostView> {
+fn post_for_stream(conn: &Connection, id: PostId) -> Result<Option<PostView>> {
     let sql = format!("{} WHERE p.id = :id", select());
+    let params = named_params! { ":id": id, ":viewer": 0 };
     let found = conn
         .prepare_cached(&sql)?
-        .query_row(named_params! { ":id": id, ":viewer": 0 }, |row| view(row, None))?;
-    with_mentions(conn, vec![found])?
-        .pop()
-        .ok_or_else(StoreError::missing)
+        .query_row(params, |row| view(row, None))
+        .optional()?;
+    Ok(with_mentions(conn, found.into_iter().collect())?.pop())
 }
 
 fn context(conn: &Connection, viewer: Option<PersonId>, id: PostId) -> Result<Context> {

@@ -40,6 +40,12 @@ impl Readers {
             TrySendError::Disconnected(_) => StoreError::lost(),
         })
     }
+
+    /// Puts a read into the queue, blocking this thread while the queue is full: for threads of our own that must not
+    /// be turned away.
+    pub(super) fn submit_patiently(&self, job: Job) -> Result<()> {
+        self.queue.send(job).map_err(|_| StoreError::lost())
+    }
 }
 
 fn run(conn: &Connection, jobs: &Mutex<Receiver<Job>>) {

@@ -1,5 +1,6 @@
 //! The one thread that writes.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::events::{Change, ChangeSender, Commit};
+use super::events::{Change, ChangeSender, Commit, Retention};
 use super::{Result, StoreError, Tx, events};
 use crate::domain::ids::IdSource;
 
@@ -25,14 +26,21 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends, having committed what waits, when the `Writer` is dropped.
-    pub(super) fn start(conn: Connection, ids: IdSource, changes: ChangeSender) -> std::io::Result<Self> {
+    pub(super) fn start(
+        conn: Connection,
+        ids: IdSource,
+        changes: ChangeSender,
+        retention: Retention,
+        lock: File,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
         let mut thread = Thread {
             conn,
             ids,
             changes,
-            retention: events::Retention::default(),
+            retention,
             since_trim: 0,
+            _lock: lock,
         };
         std::thread::Builder::new()
             .name("feed-writer".into())
@@ -101,9 +109,11 @@ struct Thread {
     conn: Connection,
     ids: IdSource,
     changes: ChangeSender,
-    retention: events::Retention,
+    retention: Retention,
     /// Events written since old ones were last looked for.
     since_trim: u64,
+    /// One data directory, one process: held until the last write is committed.
+    _lock: File,
 }
 
 impl Thread {

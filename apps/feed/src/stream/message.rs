@@ -41,9 +41,10 @@ pub(crate) async fn of_event(
     event: &Event,
 ) -> Result<Option<String>, StoreError> {
     let message = match event.kind {
-        EventKind::Update { post, .. } => {
-            found(store.post_for_stream(post).await)?.map(|post| update(site, render, &post))
-        }
+        EventKind::Update { post, .. } => store
+            .post_for_stream(post)
+            .await?
+            .map(|post| update(site, render, &post)),
         EventKind::Delete {
             post,
             author,
@@ -60,14 +61,6 @@ pub(crate) async fn of_event(
     };
     // Strings, numbers and string keys only: this cannot fail; were it to, the offset still moves on.
     Ok(message.and_then(|message| serde_json::to_string(&message).ok()))
-}
-
-fn found<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn update(site: &Site, render: &Render, post: &PostView) -> Message {

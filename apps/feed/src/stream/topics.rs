@@ -1,8 +1,12 @@
 //! Which topics a viewer's page follows: the one place where it is decided.
 
 use super::topic;
+use crate::domain::people::FOLLOWING_MAX;
 use crate::domain::{Audience, PersonId, Standing};
 use crate::store::{Store, StoreError};
+
+/// Topics of the largest home: three for each person followed, four of one's own, and what one is told.
+pub const HOME_TOPICS_MAX: usize = 3 * FOLLOWING_MAX as usize + 5;
 
 /// A page, or a program's stream like it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,6 +130,7 @@ CREATE TABLE token (
     code_hash BLOB                                      -- the code it came from
 ) STRICT;
 CREATE INDEX token_app ON token (app_id);
+CREATE INDEX token_person ON token (person_id, app_id) WHERE person_id IS NOT NULL;
 CREATE INDEX token_code ON token (code_hash) WHERE code_hash IS NOT NULL;
 
 CREATE TABLE session (

@@ -1,0 +1,193 @@
+//! The program itself: what it prints, how it ends, what it refuses.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+
+use common::Dir;
+use squall::testing::Client;
+
+fn feed() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feed"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// A feed that serves, and the address it printed.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(dir: &Dir) -> Self {
+        let mut child = feed()
+            .args(["--listen", "127.0.0.1:0", "--cores", "1", "--data"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim_end()
+            .strip_prefix("feed: http://")
+            .unwrap_or_else(|| panic!("{line:?}"))
+            .to_owned();
+        Self { child, address }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.address.parse().unwrap()).browser()
+    }
+
+    fn signal(mut self, name: &str) -> Option<i32> {
+        let kill = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status, standard output, and the one line on standard error.
+fn outcome(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn it_prints_its_address_serves_and_ends_on_sigterm() {
+    let dir = Dir::new();
+    let serving = Serving::start(&dir);
+    assert_eq!(serving.client().get("/").send().status, 200);
+    assert_eq!(serving.signal("TERM"), Some(0));
+}
+
+#[test]
+fn posts_and_sessions_survive_kill_9() {
+    let dir = Dir::new();
+    let serving = Serving::start(&dir);
+    let client = serving.client();
+    let form = [("name", "ada"), ("password", "correct horse battery")];
+    assert_eq!(client.post("/sign-up").form(&form).send().status, 303);
+    let post = [
+        ("text", "a post that was acknowledged"),
+        ("audience", "followers"),
+    ];
+    assert_eq!(client.post("/posts").form(&post).send().status, 303);
+    let cookie = client.jar().get("sid").unwrap().to_owned();
+    assert_eq!(serving.signal("KILL"), None);
+    let serving = Serving::start(&dir);
+    let client = serving.client();
+    client.jar().set("sid", &cookie);
+    let home = client.get("/").send().expect(200).text();
+    assert!(home.contains("a post that was acknowledged"));
+}
+
+#[test]
+fn two_cannot_share_a_data_directory() {
+    let dir = Dir::new();
+    let _serving = Serving::start(&dir);
+    let second = feed()
+        .args(["--listen", "127.0.0.1:0", "--log", "off", "--data"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    let (status, out, error) = outcome(&second);
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(error.contains("another feed is already using"), "{error}");
+    assert_eq!(error.lines().count(), 1);
+}
+
+#[test]
+fn wrong_usage_is_one_line_and_status_2() {
+    let dir = Dir::new();
+    let wrong: [&[&str]; 6] = [
+        &["--nonsense"],
+        &["extra"],
+        &["--cores", "many"],
+        &["--origin", "feed.example"],
+        &["--log", "=="],
+        &["--config", "/no/such/file"],
+    ];
+    for args in wrong {
+        let output = feed()
+            .args(["--data"])
+            .arg(dir.path())
+            .args(args)
+            .output()
+            .unwrap();
+        let (status, out, error) = outcome(&output);
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{args:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.starts_with("feed: "), "{error}");
+    }
+    assert!(!dir.path().exists(), "nothing was made");
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_a_fault() {
+    let dir = Dir::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = feed()
+        .args(["--listen", &address, "--log", "off", "--data"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    let (status, _, error) = outcome(&output);
+    assert_eq!(status, Some(1), "{error}");
+    assert!(error.contains("cannot listen on"), "{error}");
+}
+
+#[test]
+fn help_tells_of_every_option() {
+    let (status, out, error) = outcome(&feed().arg("--help").output().unwrap());
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    for option in ["--listen", "--data", "--cores", "--origin", "--log", "--config"] {
+        assert!(out.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn the_environment_and_a_file_are_read() {
+    let dir = Dir::new();
+    std::fs::create_dir_all(dir.path()).unwrap();
+    let file = dir.path().join("feed.toml");
+    std::fs::write(
+        &file,
+        "listen = \"127.0.0.1:0\"\norigin = \"https://from.file\"\n",
+    )
+    .unwrap();
+    let mut child = feed()
+        .arg("--config")
+        .arg(&file)
+        .env("FEED_DATA", dir.path().join("data"))
+        .env("FEED_ORIGIN", "https://from.environment")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = [out.next().unwrap().unwrap(), out.next().unwrap().unwrap()];
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(lines[0].starts_with("feed: http://127.0.0.1:"), "{log}");
+    assert_eq!(lines[1], "feed: the site is https://from.environment", "{log}");
+    assert!(dir.path().join("data").is_dir());
+}
