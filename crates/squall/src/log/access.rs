@@ -20,6 +20,7 @@ use super::escape;
 use crate::BoxFuture;
 use crate::web::peer_addr;
 
+const TARGET: &str = "squall::access";
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A layer that logs one line for each request, at level info under the target `squall::access`, and gives each an
@@ -111,29 +112,19 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let id = self.ids.next();
-        let mut line = Line::of_request(&request, id.clone());
-        request.extensions_mut().insert(id);
+        let wanted = tracing::enabled!(target: TARGET, tracing::Level::INFO);
+        let line = wanted.then(|| Line::of_request(&request, id.clone()));
+        request.extensions_mut().insert(id.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;
-            if let Ok(value) = HeaderValue::try_from(line.id.as_str()) {
+            if let Ok(value) = HeaderValue::try_from(id.as_str()) {
                 response.headers_mut().insert(X_REQUEST_ID, value);
             }
-            line.status = response.status();
-            // A connection that is taken over carries what follows in an extension, and an empty body.
-            match response.body().size_hint().exact() {
-                Some(bytes) => {
-                    line.bytes = bytes;
-                    line.write();
-                    Ok(response)
-                }
-                None => Ok(response.map(|body| {
-                    Body::new(Counted {
-                        body,
-                        line: Some(line),
-                    })
-                })),
-            }
+            Ok(match line {
+                Some(line) => line.of_response(response),
+                None => response,
+            })
         })
     }
 }
@@ -163,11 +154,30 @@ impl Line {
         }
     }
 
+    /// Written now, if all is known, else when the body is over.
+    fn of_response(mut self, response: Response) -> Response {
+        self.status = response.status();
+        // A connection that is taken over carries what follows in an extension, and an empty body.
+        match response.body().size_hint().exact() {
+            Some(bytes) => {
+                self.bytes = bytes;
+                self.write();
+                response
+            }
+            None => response.map(|body| {
+                Body::new(Counted {
+                    body,
+                    line: Some(self),
+                })
+            }),
+        }
+    }
+
     fn write(&self) {
         let took = self.started.elapsed();
         let (status, bytes, micros) = (self.status.as_u16(), self.bytes, took.as_micros());
         tracing::info!(
-            target: "squall::access",
+            target: TARGET,
             peer = %self.peer, id = %self.id, method = %self.method, path = %self.path, status, bytes,
             micros = u64::try_from(micros).unwrap_or(u64::MAX),
         );
