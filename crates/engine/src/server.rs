@@ -1,6 +1,7 @@
 //! A server: addresses, cores, and the life of both.
 
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -126,6 +127,7 @@ impl<A: App> Server<A> {
         let stopper = acceptor
             .stopper()
             .map_err(|e| Error::io("cannot wait for connections", e))?;
+        let (ready, started) = mpsc::channel();
         let mut threads = Vec::new();
         for (at, link) in links.iter().enumerate() {
             let (app, limits, link, source) = (
@@ -134,7 +136,7 @@ impl<A: App> Server<A> {
                 link.clone(),
                 self.source.clone(),
             );
-            let peer_info = self.peer_info;
+            let (peer_info, ready) = (self.peer_info, ready.clone());
             threads.push(spawn(format!("squall-core-{at}"), move || {
                 let make = || {
                     let source = source(CoreWaker(link.clone()));
@@ -146,10 +148,20 @@ impl<A: App> Server<A> {
                         source,
                     }
                 };
-                if let Err(error) = core::run(make) {
+                // Whoever started us may have given up; then nobody listens, and the drain note is there already.
+                let is_ready = || drop(ready.send(Ok(())));
+                if let Err(error) = core::run(make, is_ready) {
                     tracing::error!(%error, core = at, "a core ended by an error");
+                    drop(ready.send(Err(error)));
                 }
             })?);
+        }
+        // A core that cannot begin must not be given connections.
+        for _ in &links {
+            if let Ok(Err(error)) = started.recv() {
+                links.iter().for_each(|link| link.note(Note::Drain));
+                return Err(Error::io("a core cannot start", error));
+            }
         }
         threads.push(spawn("squall-accept".to_owned(), move || acceptor.run())?);
         Ok(Handle {

@@ -57,6 +57,15 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn more_requests_than_a_turn_takes_are_all_answered() {
+    let server = serve(app());
+    let mut requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    requests.push_str("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let answer = exchange(&server, &requests);
+    assert_eq!(answer.matches("Hello, World!").count(), 1001);
+}
+
+#[test]
 fn a_body_that_streams_is_chunked() {
     let server = serve(app());
     let answer = exchange(

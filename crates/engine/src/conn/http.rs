@@ -130,6 +130,11 @@ impl Http {
         !full
     }
 
+    /// Requests are here that had to wait for their turn.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty() && self.exchange.is_none()
+    }
+
     pub(crate) fn is_owed(&self) -> bool {
         !self.outbox.is_empty()
     }

@@ -86,8 +86,8 @@ pub(crate) struct Parts<A: App> {
     pub(crate) source: Rc<dyn Source>,
 }
 
-/// Runs a core on this thread until it has drained.
-pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>) -> io::Result<()> {
+/// Runs a core on this thread until it has drained. Calls `ready` when it has all that it needs from the system.
+pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>, ready: impl FnOnce()) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -95,6 +95,8 @@ pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>) -> io::Result<()> {
     local.block_on(&runtime, async move {
         let poll = mio::Poll::new()?;
         let core = Rc::new(Core::new(make(), poll.registry().try_clone()?));
+        let poll = nest(poll)?;
+        ready();
         core.drive(poll).await
     })
 }
@@ -122,8 +124,7 @@ impl<A: App> Core<A> {
     }
 
     /// The core's main task.
-    async fn drive(self: Rc<Self>, poll: mio::Poll) -> io::Result<()> {
-        let mut poll = nest(poll)?;
+    async fn drive(self: Rc<Self>, mut poll: AsyncFd<mio::Poll>) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         let mut notes = Vec::new();
@@ -147,8 +148,8 @@ impl<A: App> Core<A> {
             for note in notes.drain(..) {
                 self.hear(note, &mut buffer);
             }
-            for id in std::mem::take(&mut *self.again.borrow_mut()) {
-                self.readable(id, &mut buffer);
+            for id in self.again.take() {
+                self.turn(id, &mut buffer);
             }
             if self.tasks_due.replace(false) {
                 let_tasks_run().await;
@@ -263,6 +264,24 @@ impl<A: App> Core<A> {
             }
         }
         self.turn_later(id);
+    }
+
+    /// Goes on with what a connection's last turn left.
+    fn turn(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        let kind = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => match &conn.state {
+                State::Http(http) if http.has_input() => Kind::Http,
+                State::Follow(_) => Kind::Follow,
+                _ => Kind::WebSocket,
+            },
+            None => return,
+        };
+        match kind {
+            Kind::Http => self.http_writable(id),
+            Kind::Follow => self.pump(id),
+            Kind::WebSocket | Kind::Gone => {}
+        }
+        self.readable(id, buffer);
     }
 
     /// The connection has more to do, after the others had their turn.
