@@ -103,17 +103,55 @@ pub enum Parsed {
 /// - 505: another major version than 1, the preface of HTTP/2 included.
 pub fn parse_head(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Parsed, Reject> {
     debug_assert!(spare.is_empty());
-    let result = parse(input, limits, spare);
-    if !matches!(result, Ok(Parsed::Complete(_))) {
-        spare.clear();
+    let whole = read(input, limits, spare).and_then(|whole| match whole {
+        Some(whole) => check(&whole.line, &whole.framing).map(|body| Some((whole, body))),
+        None => Ok(None),
+    });
+    let (whole, body) = match whole {
+        Ok(Some(whole)) => whole,
+        Ok(None) => {
+            spare.clear();
+            return Ok(Parsed::Partial);
+        }
+        Err(reject) => {
+            spare.clear();
+            return Err(reject);
+        }
+    };
+    let Whole {
+        line,
+        framing,
+        head_bytes,
+    } = whole;
+    let is_11 = line.version == Version::HTTP_11;
+    if let Some(authority) = line.target.authority {
+        let host = HeaderValue::from_maybe_shared(authority).map_err(|_| MALFORMED)?;
+        spare.insert(HOST, host);
     }
-    result
+    Ok(Parsed::Complete(Head {
+        method: line.method,
+        uri: line.target.uri,
+        version: line.version,
+        headers: std::mem::take(spare),
+        body,
+        keep_alive: !framing.close && (is_11 || framing.keep_alive),
+        expect_continue: is_11 && framing.expect_continue && body != BodyLength::None,
+        head_bytes,
+    }))
 }
 
-fn parse(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Parsed, Reject> {
+/// All of a head but its fields.
+struct Whole {
+    line: RequestLine,
+    framing: Framing,
+    head_bytes: usize,
+}
+
+/// Reads the lines of a head, and puts its fields into `fields`; `None` if it is not whole yet.
+fn read(input: &Bytes, limits: &HeadLimits, fields: &mut HeaderMap) -> Result<Option<Whole>, Reject> {
     let start = match input.as_ref() {
         [b'\r', b'\n', ..] => 2,
-        [] | [b'\r'] => return Ok(Parsed::Partial),
+        [] | [b'\r'] => return Ok(None),
         _ => 0,
     };
     let Some(line) = request_line(input, start, limits)? else {
@@ -137,19 +175,21 @@ fn parse(input: &Bytes, limits: &HeadLimits, spare: &mut HeaderMap) -> Result<Pa
                 let name_bytes = name.1 - name.0;
                 let name = fields::parse_name(&input[name.0..name.1])?;
                 framing.note(&name, name_bytes, &input[value.0..value.1])?;
-                fields::append(input, name, value, spare)?;
+                fields::append(input, name, value, fields)?;
                 at = next;
             }
             Line::End { next } => {
                 if next > limits.head_bytes_max {
                     return Err(HEAD_TOO_LARGE);
                 }
-                at = next;
-                break;
+                return Ok(Some(Whole {
+                    line,
+                    framing,
+                    head_bytes: next,
+                }));
             }
         }
     }
-    complete(line, framing, at, spare).map(Parsed::Complete)
 }
 
 const HEAD_TOO_LARGE: Reject = Reject::new(
@@ -158,11 +198,11 @@ const HEAD_TOO_LARGE: Reject = Reject::new(
 );
 
 /// More is needed, if there is room for more.
-fn partial(input: &Bytes, limits: &HeadLimits) -> Result<Parsed, Reject> {
+fn partial(input: &Bytes, limits: &HeadLimits) -> Result<Option<Whole>, Reject> {
     if input.len() >= limits.head_bytes_max {
         Err(HEAD_TOO_LARGE)
     } else {
-        Ok(Parsed::Partial)
+        Ok(None)
     }
 }
 
@@ -264,13 +304,9 @@ fn parse_version(version: &[u8]) -> Result<Version, Reject> {
     }
 }
 
-/// The rules that need the whole head.
-fn complete(
-    line: RequestLine,
-    framing: Framing,
-    head_bytes: usize,
-    spare: &mut HeaderMap,
-) -> Result<Head, Reject> {
+/// The rules that need the whole head. Gives the body that they allow.
+#[inline]
+fn check(line: &RequestLine, framing: &Framing) -> Result<BodyLength, Reject> {
     let is_11 = line.version == Version::HTTP_11;
     if is_11 && !framing.has_host {
         return Err(Reject::bad("no Host field"));
@@ -281,24 +317,9 @@ fn complete(
     if framing.chunked && !is_11 {
         return Err(Reject::bad("Transfer-Encoding in HTTP/1.0"));
     }
-    let body = match framing.content_length {
+    Ok(match framing.content_length {
         _ if framing.chunked => BodyLength::Chunked,
         None | Some(0) => BodyLength::None,
         Some(length) => BodyLength::Exact(length),
-    };
-    let mut headers = std::mem::take(spare);
-    if let Some(authority) = line.target.authority {
-        let host = HeaderValue::from_maybe_shared(authority).map_err(|_| MALFORMED)?;
-        headers.insert(HOST, host);
-    }
-    Ok(Head {
-        method: line.method,
-        uri: line.target.uri,
-        version: line.version,
-        headers,
-        body,
-        keep_alive: !framing.close && (is_11 || framing.keep_alive),
-        expect_continue: is_11 && framing.expect_continue && body != BodyLength::None,
-        head_bytes,
     })
 }
