@@ -55,7 +55,6 @@ impl Answer {
     ///
     /// # Panics
     /// With the body, when it has another one.
-    #[must_use]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
