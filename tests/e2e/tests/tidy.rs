@@ -242,6 +242,19 @@ fn every_example_is_short_says_how_to_run_it_and_is_built() {
     check(&breaches);
 }
 
+#[test]
+fn every_fuzz_target_is_built() {
+    let manifest = manifest("fuzz");
+    let built = manifest["bin"].as_array().expect("targets").iter();
+    let built: BTreeSet<&str> = built.filter_map(|bin| bin["path"].as_str()).collect();
+    let files = rust_files();
+    let targets = files
+        .iter()
+        .filter_map(|name| name.strip_prefix("fuzz").ok())
+        .filter_map(Path::to_str);
+    assert_eq!(targets.collect::<BTreeSet<&str>>(), built);
+}
+
 /// Every `cargo run` of README, CONTRIBUTING and docs names a package and a program that exist.
 #[test]
 fn every_command_in_the_documents_exists() {
