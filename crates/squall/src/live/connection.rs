@@ -9,7 +9,7 @@ use squall_engine::wire::ws::{Opcode, close_frame, encode_frame};
 use squall_engine::ws::Message;
 use squall_hub::Hub;
 
-use super::access::Moment;
+use super::access::{Grant, Moment};
 use super::mailbox::CoreMailbox;
 use super::source::LiveSource;
 use super::style::Style;
@@ -110,6 +110,28 @@ impl Connection {
         )
     }
 
+    /// This connection follows every topic of `grant` from now on, each in its style or the door's own, and is of the
+    /// grant's kind: one change, however many topics. Owner and policy stay as they are.
+    ///
+    /// `moment` must have been taken before the right to them was looked at: what was said since then about connections
+    /// of that kind holds for this one too. Beyond `follower_topics_max` the connection is closed.
+    pub fn add(&self, moment: Moment, grant: Grant) -> Result<(), Busy> {
+        let from = self.hub.head();
+        self.say(
+            0,
+            Say::Add {
+                moment,
+                grant: Box::new(grant),
+                from,
+            },
+        )
+    }
+
+    /// This connection no longer follows anything in `style`, and is of that kind.
+    pub fn remove(&self, style: Style, kind: u32) -> Result<(), Busy> {
+        self.say(0, Say::Remove { style, kind })
+    }
+
     /// Closes the connection. What it was not yet sent is not sent any more.
     pub fn close(&self, code: u16, reason: &str) {
         // Never refused, since it is what to do when everything else is; said once, so that it is bounded all the same.
@@ -164,6 +186,15 @@ pub(crate) enum Say {
     Unfollow {
         topic: Arc<str>,
         style: Option<Style>,
+    },
+    Add {
+        moment: Moment,
+        grant: Box<Grant>,
+        from: u64,
+    },
+    Remove {
+        style: Style,
+        kind: u32,
     },
     Close(Bytes),
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::conn::Ending;
 use super::state::State;
-use crate::live::access::Moment;
+use crate::live::access::{Grant, Moment};
 use crate::live::commands::{Command, What};
 use crate::live::connection::{Direct, Say};
 use crate::live::style::Style;
@@ -131,7 +131,38 @@ impl State {
             Say::Unfollow { topic, style } => {
                 self.roster.unfollow(follower, &topic, style.map(|style| style.0));
             }
+            Say::Add { moment, grant, from } => self.add_grant(follower, moment, *grant, from),
+            Say::Remove { style, kind } => self.remove_style(follower, style, kind),
             Say::Close(frame) => self.end(follower, Ending::Said(frame)),
+        }
+    }
+
+    /// The follower follows all this too, as one of the grant's kind. First the kind: what is said from now on to that
+    /// kind must find it.
+    fn add_grant(&mut self, follower: u32, moment: Moment, grant: Grant, from: u64) {
+        if let Some(record) = self.roster.get_mut(follower) {
+            record.kind = grant.kind;
+        }
+        for (topic, style) in grant.topics {
+            self.follow(follower, &topic, style, from);
+        }
+        self.replay(follower, moment);
+    }
+
+    fn remove_style(&mut self, follower: u32, style: Style, kind: u32) {
+        let Some(record) = self.roster.get_mut(follower) else {
+            return;
+        };
+        record.kind = kind;
+        let gone = record
+            .subscriptions()
+            .iter()
+            .filter(|s| s.style == style.0)
+            .copied();
+        let gone: Vec<_> = gone.collect();
+        let gone: Vec<_> = gone.iter().map(|s| self.roster.topic_name(s).clone()).collect();
+        for topic in gone {
+            self.roster.unfollow(follower, &topic, Some(style.0));
         }
     }
 
