@@ -16,7 +16,7 @@ use crate::domain::{Audience, Paging, Person, PersonId};
 use crate::store::ProfileFilter;
 
 /// The most people that one request may ask about.
-pub const IDS_MAX: usize = 100;
+pub(crate) const IDS_MAX: usize = 100;
 
 /// The id in a path: what is no id is nobody.
 pub(super) fn person_id(text: &str) -> Result<PersonId, ApiError> {
@@ -37,7 +37,7 @@ fn ids(params: &Params) -> Vec<PersonId> {
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn verify_credentials(
+pub(crate) async fn verify_credentials(
     State(app): State<App>,
     auth: Auth,
 ) -> Result<Json<CredentialAccount>, ApiError> {
@@ -53,7 +53,7 @@ pub async fn verify_credentials(
 ///
 /// # Errors
 /// 422 for an audience that does not exist or a text that is too long.
-pub async fn update_credentials(
+pub(crate) async fn update_credentials(
     State(app): State<App>,
     auth: Auth,
     params: Params,
@@ -82,7 +82,7 @@ pub(super) fn audience(word: &str) -> Result<Audience, ApiError> {
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn preferences(State(app): State<App>, auth: Auth) -> Result<Json<Preferences>, ApiError> {
+pub(crate) async fn preferences(State(app): State<App>, auth: Auth) -> Result<Json<Preferences>, ApiError> {
     let person = app.store().person(auth.person("read:accounts")?).await?;
     Ok(Json(Preferences {
         visibility: person.default_audience.mastodon_word(),
@@ -97,7 +97,7 @@ pub async fn preferences(State(app): State<App>, auth: Auth) -> Result<Json<Pref
 ///
 /// # Errors
 /// 404.
-pub async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -111,7 +111,7 @@ pub async fn show(
 ///
 /// # Errors
 /// 401 for a bad token, 403 outside its scopes.
-pub async fn several(
+pub(crate) async fn several(
     State(app): State<App>,
     auth: Auth,
     params: Params,
@@ -130,7 +130,11 @@ pub async fn several(
 ///
 /// # Errors
 /// 404.
-pub async fn lookup(State(app): State<App>, auth: Auth, params: Params) -> Result<Json<Account>, ApiError> {
+pub(crate) async fn lookup(
+    State(app): State<App>,
+    auth: Auth,
+    params: Params,
+) -> Result<Json<Account>, ApiError> {
     auth.viewer("read:accounts")?;
     let acct = params.filled("acct").ok_or_else(ApiError::not_found)?;
     let name = local_name(&app, &acct).ok_or_else(ApiError::not_found)?;
@@ -153,7 +157,7 @@ pub(super) fn local_name(app: &App, acct: &str) -> Option<String> {
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn search(
+pub(crate) async fn search(
     State(app): State<App>,
     auth: Auth,
     params: Params,
@@ -194,7 +198,7 @@ pub(super) async fn find(
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn relationships(
+pub(crate) async fn relationships(
     State(app): State<App>,
     auth: Auth,
     params: Params,
@@ -208,7 +212,10 @@ pub async fn relationships(
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn familiar_followers(auth: Auth, params: Params) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn familiar_followers(
+    auth: Auth,
+    params: Params,
+) -> Result<Json<serde_json::Value>, ApiError> {
     auth.person("read:follows")?;
     let entry = |id: &PersonId| serde_json::json!({ "id": id.to_string(), "accounts": [] });
     Ok(Json(ids(&params).iter().map(entry).collect()))
@@ -219,7 +226,7 @@ pub async fn familiar_followers(auth: Auth, params: Params) -> Result<Json<serde
 ///
 /// # Errors
 /// 404 for nobody.
-pub async fn statuses(
+pub(crate) async fn statuses(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -243,7 +250,7 @@ pub async fn statuses(
 ///
 /// # Errors
 /// 404 for nobody.
-pub async fn followers(
+pub(crate) async fn followers(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -261,7 +268,7 @@ pub async fn followers(
 ///
 /// # Errors
 /// 404 for nobody.
-pub async fn following(
+pub(crate) async fn following(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -298,7 +305,7 @@ fn people_page(
 ///
 /// # Errors
 /// 404 for nobody, 422 for oneself.
-pub async fn follow(
+pub(crate) async fn follow(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -313,7 +320,7 @@ pub async fn follow(
 ///
 /// # Errors
 /// 404 for nobody.
-pub async fn unfollow(
+pub(crate) async fn unfollow(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -328,7 +335,7 @@ pub async fn unfollow(
 ///
 /// # Errors
 /// 404 for nobody.
-pub async fn remove_from_followers(
+pub(crate) async fn remove_from_followers(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -343,7 +350,7 @@ pub async fn remove_from_followers(
 ///
 /// # Errors
 /// 401 for a bad token.
-pub async fn directory(
+pub(crate) async fn directory(
     State(app): State<App>,
     auth: Auth,
     params: Params,

@@ -13,7 +13,7 @@ const TOKEN_BYTES_MAX: usize = 256;
 
 /// What is known of who asks. In every request's extensions, put there by [`super::front`].
 #[derive(Debug, Clone)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// No token came with the request.
     Anonymous,
     /// A token came that is not one of ours, or not any more.
@@ -27,7 +27,7 @@ impl Auth {
     ///
     /// # Errors
     /// 500 or 503 when the store cannot say.
-    pub async fn of_token(app: &App, token: Option<&str>) -> Result<Self, ApiError> {
+    pub(crate) async fn of_token(app: &App, token: Option<&str>) -> Result<Self, ApiError> {
         let Some(token) = token else {
             return Ok(Auth::Anonymous);
         };
@@ -45,7 +45,7 @@ impl Auth {
     ///
     /// # Errors
     /// 401 without one.
-    pub fn token(&self) -> Result<&TokenInfo, ApiError> {
+    pub(crate) fn token(&self) -> Result<&TokenInfo, ApiError> {
         match self {
             Auth::Token(info) => Ok(info),
             Auth::Anonymous | Auth::Invalid => Err(ApiError::bad_token()),
@@ -56,7 +56,7 @@ impl Auth {
     ///
     /// # Errors
     /// 401 without a token, 403 outside its scopes, 422 for a program that acts for nobody.
-    pub fn person(&self, scope: &str) -> Result<PersonId, ApiError> {
+    pub(crate) fn person(&self, scope: &str) -> Result<PersonId, ApiError> {
         let token = self.token()?;
         if !token.scopes.allows(scope) {
             return Err(ApiError::out_of_scope());
@@ -68,7 +68,7 @@ impl Auth {
     ///
     /// # Errors
     /// 401 for a bad token, 403 outside its scopes.
-    pub fn viewer(&self, scope: &str) -> Result<Option<PersonId>, ApiError> {
+    pub(crate) fn viewer(&self, scope: &str) -> Result<Option<PersonId>, ApiError> {
         match self {
             Auth::Anonymous => Ok(None),
             Auth::Invalid => Err(ApiError::bad_token()),
@@ -89,7 +89,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Auth {
 
 /// The token in `Authorization: Bearer …` (the scheme in any case, RFC 9110 section 11.1).
 #[must_use]
-pub fn bearer(fields: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(fields: &HeaderMap) -> Option<&str> {
     let value = fields.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -98,7 +98,7 @@ pub fn bearer(fields: &HeaderMap) -> Option<&str> {
 /// The token of a streaming request. Browsers cannot set fields there, so it may also be `?access_token=` or the
 /// WebSocket sub-protocol. Nowhere else: addresses end up in logs.
 #[must_use]
-pub fn streaming_token(fields: &HeaderMap, uri: &Uri) -> Option<String> {
+pub(crate) fn streaming_token(fields: &HeaderMap, uri: &Uri) -> Option<String> {
     if let Some(token) = bearer(fields) {
         return Some(token.to_string());
     }
@@ -110,7 +110,7 @@ pub fn streaming_token(fields: &HeaderMap, uri: &Uri) -> Option<String> {
 
 /// The first WebSocket sub-protocol that the client offers.
 #[must_use]
-pub fn offered_protocol(fields: &HeaderMap) -> Option<&str> {
+pub(crate) fn offered_protocol(fields: &HeaderMap) -> Option<&str> {
     let offered = fields.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let first = offered.split(',').next()?.trim();
     (!first.is_empty()).then_some(first)

@@ -8,7 +8,7 @@ use crate::domain::posts::Mention;
 
 /// A text with its mentions: each of `mentions` that stands in it becomes a link to that person.
 #[must_use]
-pub fn html(site: &Site, text: &str, mentions: &[Mention]) -> String {
+pub(crate) fn html(site: &Site, text: &str, mentions: &[Mention]) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4 + 16);
     for paragraph in text
         .split("\n\n")
@@ -23,7 +23,7 @@ pub fn html(site: &Site, text: &str, mentions: &[Mention]) -> String {
 
 /// A text in which nobody is mentioned.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.split("\n\n")
         .filter(|paragraph| !paragraph.trim().is_empty())
         .map(|paragraph| format!("<p>{}</p>", linkify(paragraph.trim_matches('\n'))))

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 /// An answer that is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     body: Value,
     /// For 401: tells the client how to sign in (RFC 6750 section 3).
@@ -18,7 +18,7 @@ pub struct ApiError {
 impl ApiError {
     /// `{"error": text}` with this status.
     #[must_use]
-    pub fn new(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn new(status: StatusCode, text: &str) -> Self {
         ApiError {
             status,
             body: json!({ "error": text }),
@@ -28,19 +28,19 @@ impl ApiError {
 
     /// 404. Also for everything that exists and is not for this viewer: the two must not be told apart.
     #[must_use]
-    pub fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         ApiError::new(StatusCode::NOT_FOUND, "Record not found")
     }
 
     /// 401: there is no token, or it is not one of ours (any more).
     #[must_use]
-    pub fn bad_token() -> Self {
+    pub(crate) fn bad_token() -> Self {
         ApiError::new(StatusCode::UNAUTHORIZED, "The access token is invalid")
     }
 
     /// 422: a token of a program where one of a person is needed.
     #[must_use]
-    pub fn no_person() -> Self {
+    pub(crate) fn no_person() -> Self {
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "This method requires an authenticated user",
@@ -49,28 +49,22 @@ impl ApiError {
 
     /// 403: the token is good, and was not given for this.
     #[must_use]
-    pub fn out_of_scope() -> Self {
+    pub(crate) fn out_of_scope() -> Self {
         ApiError::new(
             StatusCode::FORBIDDEN,
             "This action is outside the authorized scopes",
         )
     }
 
-    /// 403: the token is good, and no scope would help.
-    #[must_use]
-    pub fn not_allowed() -> Self {
-        ApiError::new(StatusCode::FORBIDDEN, "This action is not allowed")
-    }
-
     /// 429.
     #[must_use]
-    pub fn too_many() -> Self {
+    pub(crate) fn too_many() -> Self {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
     }
 
     /// 422 with one sentence after `Validation failed:`.
     #[must_use]
-    pub fn validation(text: &str) -> Self {
+    pub(crate) fn validation(text: &str) -> Self {
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             &format!("Validation failed: {text}"),
@@ -79,19 +73,19 @@ impl ApiError {
 
     /// 422: a value that no record can have (a bad date, a bad number).
     #[must_use]
-    pub fn invalid_record() -> Self {
+    pub(crate) fn invalid_record() -> Self {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Record invalid")
     }
 
     /// 500. Says nothing; the cause is in the log.
     #[must_use]
-    pub fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
     }
 
     /// An OAuth refusal (RFC 6749 section 5.2): `{"error": code, "error_description": text}`.
     #[must_use]
-    pub fn oauth(status: StatusCode, code: &str, text: &str) -> Self {
+    pub(crate) fn oauth(status: StatusCode, code: &str, text: &str) -> Self {
         ApiError {
             status,
             body: json!({ "error": code, "error_description": text }),
@@ -101,13 +95,13 @@ impl ApiError {
 
     /// The status of the answer.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The sentence in `error`.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.body["error"].as_str().unwrap_or_default()
     }
 }
@@ -141,14 +135,14 @@ impl IntoResponse for ApiError {
 
 /// Several things wrong with what was sent, by field: Mastodon's `details`.
 #[derive(Debug, Default)]
-pub struct Validation {
+pub(crate) struct Validation {
     sentences: Vec<String>,
     details: serde_json::Map<String, Value>,
 }
 
 impl Validation {
     /// Notes that `field` is wrong: `code` (`ERR_BLANK`, `ERR_TAKEN`, …) for programs, `text` for people.
-    pub fn add(&mut self, field: &str, code: &str, text: &str) {
+    pub(crate) fn add(&mut self, field: &str, code: &str, text: &str) {
         let mut label = field.to_string();
         if let Some(first) = label.get_mut(0..1) {
             first.make_ascii_uppercase();
@@ -167,7 +161,7 @@ impl Validation {
     ///
     /// # Errors
     /// 422 with every note.
-    pub fn check(self) -> Result<(), ApiError> {
+    pub(crate) fn check(self) -> Result<(), ApiError> {
         if self.sentences.is_empty() {
             return Ok(());
         }

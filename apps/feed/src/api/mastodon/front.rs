@@ -16,7 +16,7 @@ use crate::app::App;
 
 /// What the front knows.
 #[derive(Clone)]
-pub struct Front {
+pub(crate) struct Front {
     app: App,
     rate: Arc<Rate>,
 }
@@ -24,7 +24,7 @@ pub struct Front {
 impl Front {
     /// A front that has counted nothing yet.
     #[must_use]
-    pub fn new(app: &App) -> Self {
+    pub(crate) fn new(app: &App) -> Self {
         Front {
             app: app.clone(),
             rate: Arc::new(Rate::default()),
@@ -33,7 +33,7 @@ impl Front {
 }
 
 /// Looks the token up, counts the request, and runs the handler with [`Auth`] and the [`Gate`] in its extensions.
-pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let address = peer(&request);
     let streaming = request.uri().path().starts_with("/api/v1/streaming");
     let token = if streaming {
@@ -71,7 +71,7 @@ pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) 
 
 /// Lets pages of every origin call: a token is asked for in a field that no browser adds by itself.
 /// Answers preflights by itself (Fetch standard, CORS protocol).
-pub async fn cors(request: Request, next: Next) -> Response {
+pub(crate) async fn cors(request: Request, next: Next) -> Response {
     let preflight = request.method() == Method::OPTIONS;
     let mut response = if preflight {
         StatusCode::NO_CONTENT.into_response()
@@ -112,10 +112,10 @@ fn peer(request: &Request) -> IpAddr {
 
 /// Limits that are narrower than the front's, for the handlers that make things which last.
 #[derive(Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     rate: Arc<Rate>,
     /// Where the request comes from.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
 }
 
 impl Gate {
@@ -123,7 +123,7 @@ impl Gate {
     ///
     /// # Errors
     /// 429 past [`super::rate::SIGN_UPS_MAX`].
-    pub fn sign_up(&self) -> Result<(), ApiError> {
+    pub(crate) fn sign_up(&self) -> Result<(), ApiError> {
         self.take(Asker::SignUp(self.address))
     }
 
@@ -131,7 +131,7 @@ impl Gate {
     ///
     /// # Errors
     /// 429 past [`super::rate::APPS_MAX`].
-    pub fn register(&self) -> Result<(), ApiError> {
+    pub(crate) fn register(&self) -> Result<(), ApiError> {
         self.take(Asker::Register(self.address))
     }
 

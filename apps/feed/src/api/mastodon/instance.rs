@@ -27,7 +27,7 @@ async fn facts(app: &App) -> Result<InstanceFacts, ApiError> {
 ///
 /// # Errors
 /// 500 when the store cannot say.
-pub async fn v1(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn v1(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
     Ok(Json(instance_v1(&facts(&app).await?)))
 }
 
@@ -35,7 +35,7 @@ pub async fn v1(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiEr
 ///
 /// # Errors
 /// 500 when the store cannot say.
-pub async fn v2(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn v2(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
     Ok(Json(instance_v2(&facts(&app).await?)))
 }
 
@@ -43,7 +43,7 @@ pub async fn v2(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiEr
 ///
 /// # Errors
 /// 500 when the store cannot say.
-pub async fn nodeinfo(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn nodeinfo(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
     Ok(Json(nodeinfo_links(&facts(&app).await?)))
 }
 
@@ -51,12 +51,12 @@ pub async fn nodeinfo(State(app): State<App>) -> Result<Json<serde_json::Value>,
 ///
 /// # Errors
 /// 500 when the store cannot say.
-pub async fn nodeinfo_2(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn nodeinfo_2(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
     Ok(Json(nodeinfo_2_0(&facts(&app).await?)))
 }
 
 /// `GET /avatars/missing.svg`: everybody's picture so far.
-pub async fn avatar() -> Response {
+pub(crate) async fn avatar() -> Response {
     svg(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 64\"><rect width=\"64\" height=\"64\" \
          fill=\"#8899a6\"/><circle cx=\"32\" cy=\"24\" r=\"12\" fill=\"#fff\"/>\
@@ -65,7 +65,7 @@ pub async fn avatar() -> Response {
 }
 
 /// `GET /headers/missing.svg`: everybody's wide picture so far.
-pub async fn header_image() -> Response {
+pub(crate) async fn header_image() -> Response {
     svg(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 600 200\"><rect width=\"600\" height=\"200\" \
          fill=\"#8899a6\"/></svg>",

@@ -26,7 +26,7 @@ fn notification_id(text: &str) -> Result<NotificationId, ApiError> {
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn list(
+pub(crate) async fn list(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -73,7 +73,7 @@ fn kinds(params: &Params) -> Option<Vec<NotificationKind>> {
 ///
 /// # Errors
 /// 404, also for other people's.
-pub async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -87,7 +87,7 @@ pub async fn show(
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn clear(State(app): State<App>, auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn clear(State(app): State<App>, auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
     app.store()
         .clear_notifications(auth.person("write:notifications")?)
         .await?;
@@ -98,7 +98,7 @@ pub async fn clear(State(app): State<App>, auth: Auth) -> Result<Json<serde_json
 ///
 /// # Errors
 /// 404, also for other people's.
-pub async fn dismiss(
+pub(crate) async fn dismiss(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -114,7 +114,10 @@ pub async fn dismiss(
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn unread_count(State(app): State<App>, auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn unread_count(
+    State(app): State<App>,
+    auth: Auth,
+) -> Result<Json<serde_json::Value>, ApiError> {
     let count = app
         .store()
         .unread_notifications(auth.person("read:notifications")?)
@@ -126,7 +129,7 @@ pub async fn unread_count(State(app): State<App>, auth: Auth) -> Result<Json<ser
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn markers(auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
+pub(crate) async fn markers(auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
     auth.person("read:statuses")?;
     Ok(Json(serde_json::json!({})))
 }
@@ -135,7 +138,7 @@ pub async fn markers(auth: Auth) -> Result<Json<serde_json::Value>, ApiError> {
 ///
 /// # Errors
 /// 422 for an id that is none.
-pub async fn mark(
+pub(crate) async fn mark(
     State(app): State<App>,
     auth: Auth,
     params: Params,

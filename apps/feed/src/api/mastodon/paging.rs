@@ -7,19 +7,19 @@ use super::params::Params;
 use crate::domain::Paging;
 
 /// How many entries a page has when the client does not say.
-pub const LIMIT_DEFAULT: usize = 20;
+pub(crate) const LIMIT_DEFAULT: usize = 20;
 /// The most entries of a page of status updates.
-pub const LIMIT_MAX: usize = 40;
+pub(crate) const LIMIT_MAX: usize = 40;
 /// How many people a page has when the client does not say.
-pub const PEOPLE_LIMIT_DEFAULT: usize = 40;
+pub(crate) const PEOPLE_LIMIT_DEFAULT: usize = 40;
 /// The most entries of a page of people.
-pub const PEOPLE_LIMIT_MAX: usize = 80;
+pub(crate) const PEOPLE_LIMIT_MAX: usize = 80;
 
 /// Which page of a list of status updates is wanted.
 ///
 /// # Errors
 /// 422 for an id that is not a number.
-pub fn of_statuses(params: &Params) -> Result<Paging, ApiError> {
+pub(crate) fn of_statuses(params: &Params) -> Result<Paging, ApiError> {
     read(params, LIMIT_DEFAULT, LIMIT_MAX)
 }
 
@@ -27,7 +27,7 @@ pub fn of_statuses(params: &Params) -> Result<Paging, ApiError> {
 ///
 /// # Errors
 /// 422 for an id that is not a number.
-pub fn of_people(params: &Params) -> Result<Paging, ApiError> {
+pub(crate) fn of_people(params: &Params) -> Result<Paging, ApiError> {
     read(params, PEOPLE_LIMIT_DEFAULT, PEOPLE_LIMIT_MAX)
 }
 
@@ -35,7 +35,7 @@ pub fn of_people(params: &Params) -> Result<Paging, ApiError> {
 ///
 /// # Errors
 /// 422 for an id that is not a number.
-pub fn read(params: &Params, limit_default: usize, limit_max: usize) -> Result<Paging, ApiError> {
+pub(crate) fn read(params: &Params, limit_default: usize, limit_max: usize) -> Result<Paging, ApiError> {
     let id = |name: &str| match params.filled(name) {
         None => Ok(None),
         Some(text) => parse_id(&text).map(Some).ok_or_else(ApiError::invalid_record),
@@ -50,7 +50,7 @@ pub fn read(params: &Params, limit_default: usize, limit_max: usize) -> Result<P
 
 /// The parameter `limit` by itself.
 #[must_use]
-pub fn limit(params: &Params, default: usize, max: usize) -> usize {
+pub(crate) fn limit(params: &Params, default: usize, max: usize) -> usize {
     match params.number("limit") {
         None | Some(0) => default,
         Some(wanted) => usize::try_from(wanted).unwrap_or(max).min(max),
@@ -68,7 +68,7 @@ fn parse_id(text: &str) -> Option<u64> {
 
 /// The fields of a page that was answered to a request for `uri`: its `Link`, or none when it is empty.
 #[must_use]
-pub fn fields(origin: &str, uri: &Uri, paging: &Paging, ids: &[u64]) -> HeaderMap {
+pub(crate) fn fields(origin: &str, uri: &Uri, paging: &Paging, ids: &[u64]) -> HeaderMap {
     let mut fields = HeaderMap::new();
     if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
         let keep = kept(uri.query().unwrap_or_default());

@@ -13,19 +13,19 @@ use squall::templates::iso8601;
 use squall::web::http::{HeaderMap, HeaderValue};
 
 /// How long a window is, in milliseconds: 5 minutes.
-pub const WINDOW_MS: u64 = 5 * 60 * 1000;
+pub(crate) const WINDOW_MS: u64 = 5 * 60 * 1000;
 /// How many requests one token, or one address without a token, has in a window. Generous: one in 40 ms.
-pub const REQUESTS_MAX: u32 = 7_500;
+pub(crate) const REQUESTS_MAX: u32 = 7_500;
 /// How many people one address may make in a window.
-pub const SIGN_UPS_MAX: u32 = 1_000;
+pub(crate) const SIGN_UPS_MAX: u32 = 1_000;
 /// How many programs one address may register in a window.
-pub const APPS_MAX: u32 = 1_000;
+pub(crate) const APPS_MAX: u32 = 1_000;
 /// How many askers are remembered. When there are more, those whose window is over go, then all.
-pub const ASKERS_MAX: usize = 100_000;
+pub(crate) const ASKERS_MAX: usize = 100_000;
 
 /// Who is counted, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asker {
+pub(crate) enum Asker {
     /// Everything that one token does, by its number.
     Token(u64),
     /// Everything that comes from one address without a good token.
@@ -65,20 +65,20 @@ impl Asker {
 
 /// What is left to one asker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
+pub(crate) struct Left {
     /// How many in a window.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// How many more in this one.
-    pub remaining: u32,
+    pub(crate) remaining: u32,
     /// When the next one starts, in Unix milliseconds.
-    pub reset_ms: u64,
+    pub(crate) reset_ms: u64,
     /// Whether this request was within the limit.
-    pub within: bool,
+    pub(crate) within: bool,
 }
 
 impl Left {
     /// The three fields that clients read.
-    pub fn write(self, fields: &mut HeaderMap) {
+    pub(crate) fn write(self, fields: &mut HeaderMap) {
         fields.insert("x-ratelimit-limit", HeaderValue::from(self.limit));
         fields.insert("x-ratelimit-remaining", HeaderValue::from(self.remaining));
         if let Ok(reset) = HeaderValue::try_from(iso8601(self.reset_ms)) {
@@ -89,7 +89,7 @@ impl Left {
 
 /// Counts requests.
 #[derive(Default)]
-pub struct Rate {
+pub(crate) struct Rate {
     hasher: RandomState,
     /// By a keyed hash of the asker: two that share a number share a count, which costs them little and saves us a key.
     counts: Mutex<HashMap<u64, Count>>,
@@ -102,7 +102,7 @@ struct Count {
 
 impl Rate {
     /// Counts one request of `asker` at `now_ms`.
-    pub fn take(&self, asker: Asker, now_ms: u64) -> Left {
+    pub(crate) fn take(&self, asker: Asker, now_ms: u64) -> Left {
         let asker = asker.folded();
         let limit = asker.max();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

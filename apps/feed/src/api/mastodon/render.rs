@@ -11,13 +11,13 @@ use crate::app::Site;
 use crate::domain::{self, NotificationView, Person, PostView};
 
 /// Where the picture of people who have none is served.
-pub const AVATAR_PATH: &str = "/avatars/missing.svg";
+pub(crate) const AVATAR_PATH: &str = "/avatars/missing.svg";
 /// Where the wide picture of people who have none is served.
-pub const HEADER_PATH: &str = "/headers/missing.svg";
+pub(crate) const HEADER_PATH: &str = "/headers/missing.svg";
 
 /// A person.
 #[must_use]
-pub fn account(site: &Site, person: &Person) -> Account {
+pub(crate) fn account(site: &Site, person: &Person) -> Account {
     let avatar = format!("{}{AVATAR_PATH}", site.origin);
     let header = format!("{}{HEADER_PATH}", site.origin);
     let url = site.profile_url(&person.name);
@@ -50,7 +50,7 @@ pub fn account(site: &Site, person: &Person) -> Account {
 
 /// Oneself.
 #[must_use]
-pub fn credential_account(site: &Site, person: &Person) -> CredentialAccount {
+pub(crate) fn credential_account(site: &Site, person: &Person) -> CredentialAccount {
     CredentialAccount {
         account: account(site, person),
         source: Source {
@@ -66,7 +66,7 @@ pub fn credential_account(site: &Site, person: &Person) -> CredentialAccount {
 
 /// A post for one viewer: with the viewer's flags if there is a viewer.
 #[must_use]
-pub fn status(site: &Site, post: &PostView) -> Status {
+pub(crate) fn status(site: &Site, post: &PostView) -> Status {
     let viewer = post.mine.map(|mine| ViewerFlags {
         favourited: mine.favourited,
         pinned: mine.own.then_some(false),
@@ -80,7 +80,7 @@ pub fn status(site: &Site, post: &PostView) -> Status {
 
 /// A post for everybody who may see it.
 #[must_use]
-pub fn shared_status(site: &Site, post: &PostView) -> Status {
+pub(crate) fn shared_status(site: &Site, post: &PostView) -> Status {
     let id = post.id.to_string();
     let url = site.post_url(&post.author.name, post.id);
     let mention = |mention: &domain::posts::Mention| StatusMention {
@@ -124,7 +124,7 @@ pub fn shared_status(site: &Site, post: &PostView) -> Status {
 
 /// Something that happened to somebody.
 #[must_use]
-pub fn notification(site: &Site, notification: &NotificationView) -> Notification {
+pub(crate) fn notification(site: &Site, notification: &NotificationView) -> Notification {
     let id = notification.id.to_string();
     Notification {
         group_key: format!("ungrouped-{id}"),
@@ -138,7 +138,7 @@ pub fn notification(site: &Site, notification: &NotificationView) -> Notificatio
 
 /// What holds between the viewer and another.
 #[must_use]
-pub fn relationship(relationship: &domain::Relationship) -> Relationship {
+pub(crate) fn relationship(relationship: &domain::Relationship) -> Relationship {
     Relationship {
         id: relationship.id.to_string(),
         following: relationship.following,

@@ -18,7 +18,11 @@ use crate::domain::{Paging, Person, PersonId, PostId, PostView};
 ///
 /// # Errors
 /// 401 for a bad token, 403 outside its scopes.
-pub async fn search(State(app): State<App>, auth: Auth, params: Params) -> Result<Json<Search>, ApiError> {
+pub(crate) async fn search(
+    State(app): State<App>,
+    auth: Auth,
+    params: Params,
+) -> Result<Json<Search>, ApiError> {
     let viewer = auth.viewer("read:search")?;
     let query = params.text("q").unwrap_or_default().trim().to_string();
     let kind = params.filled("type");

@@ -20,7 +20,7 @@ const EMAIL_BYTES_MAX: usize = 254;
 ///
 /// # Errors
 /// 401 without a token, 403 with a person's token or outside its scopes, 422 with what is wrong by field, 429.
-pub async fn create(
+pub(crate) async fn create(
     State(app): State<App>,
     Extension(gate): Extension<Gate>,
     auth: Auth,

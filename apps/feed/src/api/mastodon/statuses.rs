@@ -25,7 +25,7 @@ fn post_id(text: &str) -> Result<PostId, ApiError> {
 /// # Errors
 /// 422 for a text, a visibility or a key that is not accepted, and for media, polls and schedules, which are not here;
 /// 404 when it answers what the author may not see.
-pub async fn create(
+pub(crate) async fn create(
     State(app): State<App>,
     auth: Auth,
     fields: HeaderMap,
@@ -101,7 +101,7 @@ fn looks_like_a_date(text: &str) -> bool {
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -115,7 +115,7 @@ pub async fn show(
 ///
 /// # Errors
 /// 401 for a bad token, 403 outside its scopes.
-pub async fn several(
+pub(crate) async fn several(
     State(app): State<App>,
     auth: Auth,
     params: Params,
@@ -140,7 +140,7 @@ pub async fn several(
 ///
 /// # Errors
 /// 404, also for what is not one's own.
-pub async fn delete(
+pub(crate) async fn delete(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -158,7 +158,7 @@ pub async fn delete(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn context(
+pub(crate) async fn context(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -181,7 +181,7 @@ pub async fn context(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn source(
+pub(crate) async fn source(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -199,7 +199,7 @@ pub async fn source(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn history(
+pub(crate) async fn history(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -216,7 +216,7 @@ pub async fn history(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn favourite(
+pub(crate) async fn favourite(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -228,7 +228,7 @@ pub async fn favourite(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn unfavourite(
+pub(crate) async fn unfavourite(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -245,7 +245,7 @@ async fn set_favourite(app: &App, viewer: PersonId, id: &str, on: bool) -> Resul
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn favourited_by(
+pub(crate) async fn favourited_by(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
@@ -268,7 +268,7 @@ pub async fn favourited_by(
 ///
 /// # Errors
 /// 404, also for what the viewer may not see.
-pub async fn reblogged_by(
+pub(crate) async fn reblogged_by(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,

@@ -17,7 +17,7 @@ use crate::domain::{Paging, PostView};
 ///
 /// # Errors
 /// 401, 403, 422 without a person's token.
-pub async fn home(
+pub(crate) async fn home(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -34,7 +34,7 @@ pub async fn home(
 ///
 /// # Errors
 /// 401 for a bad token, 403 outside its scopes.
-pub async fn public(
+pub(crate) async fn public(
     State(app): State<App>,
     auth: Auth,
     uri: Uri,
@@ -53,7 +53,7 @@ pub async fn public(
 ///
 /// # Errors
 /// 401 for a bad token, 403 outside its scopes.
-pub async fn tag(auth: Auth) -> Result<Json<Vec<Status>>, ApiError> {
+pub(crate) async fn tag(auth: Auth) -> Result<Json<Vec<Status>>, ApiError> {
     auth.viewer("read:statuses")?;
     Ok(Json(Vec::new()))
 }

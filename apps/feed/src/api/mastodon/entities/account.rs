@@ -6,80 +6,80 @@ use super::Never;
 
 /// A person's public face.
 #[derive(Debug, Clone, Serialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// The person's number, as decimal text.
-    pub id: String,
+    pub(crate) id: String,
     /// The name of `/@name`.
-    pub username: String,
+    pub(crate) username: String,
     /// The same: everybody is local.
-    pub acct: String,
+    pub(crate) acct: String,
     /// What they are called; the username when they chose nothing.
-    pub display_name: String,
+    pub(crate) display_name: String,
     /// Whether followers have to be let in.
-    pub locked: bool,
+    pub(crate) locked: bool,
     /// Whether a program writes here.
-    pub bot: bool,
+    pub(crate) bot: bool,
     /// Whether search and suggestions may show this person.
-    pub discoverable: Option<bool>,
+    pub(crate) discoverable: Option<bool>,
     /// Whether search engines may.
-    pub indexable: bool,
+    pub(crate) indexable: bool,
     /// Whether this is a group.
-    pub group: bool,
+    pub(crate) group: bool,
     /// When they signed up; RFC 3339 with milliseconds and `Z`.
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// About them, as HTML.
-    pub note: String,
+    pub(crate) note: String,
     /// Their page.
-    pub url: String,
+    pub(crate) url: String,
     /// What names them for ever.
-    pub uri: String,
+    pub(crate) uri: String,
     /// A picture's address; clients insist on one.
-    pub avatar: String,
+    pub(crate) avatar: String,
     /// The same, not moving.
-    pub avatar_static: String,
+    pub(crate) avatar_static: String,
     /// A wide picture's address.
-    pub header: String,
+    pub(crate) header: String,
     /// The same, not moving.
-    pub header_static: String,
+    pub(crate) header_static: String,
     /// How many follow them.
-    pub followers_count: u64,
+    pub(crate) followers_count: u64,
     /// How many they follow.
-    pub following_count: u64,
+    pub(crate) following_count: u64,
     /// How many status updates they have posted.
-    pub statuses_count: u64,
+    pub(crate) statuses_count: u64,
     /// The day (no time) of their newest status update.
-    pub last_status_at: Option<String>,
+    pub(crate) last_status_at: Option<String>,
     /// Always empty.
-    pub emojis: Vec<Never>,
+    pub(crate) emojis: Vec<Never>,
     /// Name and value pairs; always empty.
-    pub fields: Vec<Never>,
+    pub(crate) fields: Vec<Never>,
 }
 
 /// One's own account, with what only oneself may read.
 #[derive(Debug, Clone, Serialize)]
-pub struct CredentialAccount {
+pub(crate) struct CredentialAccount {
     /// What everybody sees.
     #[serde(flatten)]
-    pub account: Account,
+    pub(crate) account: Account,
     /// What one has chosen.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 /// The choices behind an account.
 #[derive(Debug, Clone, Serialize)]
-pub struct Source {
+pub(crate) struct Source {
     /// The audience of a post that names none: `public`, `unlisted`, `private` or `direct`.
-    pub privacy: &'static str,
+    pub(crate) privacy: &'static str,
     /// Whether posts are marked as sensitive.
-    pub sensitive: bool,
+    pub(crate) sensitive: bool,
     /// The language of posts.
-    pub language: Option<String>,
+    pub(crate) language: Option<String>,
     /// About them, as it was typed.
-    pub note: String,
+    pub(crate) note: String,
     /// Name and value pairs; always empty.
-    pub fields: Vec<Never>,
+    pub(crate) fields: Vec<Never>,
     /// How many wait to be let in.
-    pub follow_requests_count: u64,
+    pub(crate) follow_requests_count: u64,
 }
 
 /// What holds between the viewer and another person.
@@ -88,35 +88,35 @@ pub struct Source {
     clippy::struct_excessive_bools,
     reason = "the entity of the API has this many"
 )]
-pub struct Relationship {
+pub(crate) struct Relationship {
     /// The other person.
-    pub id: String,
+    pub(crate) id: String,
     /// The viewer follows them.
-    pub following: bool,
+    pub(crate) following: bool,
     /// The viewer sees what they share.
-    pub showing_reblogs: bool,
+    pub(crate) showing_reblogs: bool,
     /// The viewer is notified of each of their posts.
-    pub notifying: bool,
+    pub(crate) notifying: bool,
     /// Only posts in these languages are shown.
-    pub languages: Option<Vec<String>>,
+    pub(crate) languages: Option<Vec<String>>,
     /// They follow the viewer.
-    pub followed_by: bool,
+    pub(crate) followed_by: bool,
     /// The viewer blocks them.
-    pub blocking: bool,
+    pub(crate) blocking: bool,
     /// They block the viewer.
-    pub blocked_by: bool,
+    pub(crate) blocked_by: bool,
     /// The viewer has muted them.
-    pub muting: bool,
+    pub(crate) muting: bool,
     /// And their notifications.
-    pub muting_notifications: bool,
+    pub(crate) muting_notifications: bool,
     /// The viewer has asked to follow them.
-    pub requested: bool,
+    pub(crate) requested: bool,
     /// They have asked to follow the viewer.
-    pub requested_by: bool,
+    pub(crate) requested_by: bool,
     /// The viewer blocks their server.
-    pub domain_blocking: bool,
+    pub(crate) domain_blocking: bool,
     /// The viewer shows them on their own profile.
-    pub endorsed: bool,
+    pub(crate) endorsed: bool,
     /// The viewer's private note.
-    pub note: String,
+    pub(crate) note: String,
 }

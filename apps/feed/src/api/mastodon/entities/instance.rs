@@ -4,26 +4,26 @@ use serde_json::{Value, json};
 
 /// What clients compare to find out which endpoints exist. They cut at the first space and read three numbers:
 /// a higher one would switch on endpoints that are not here (grouped notifications came with 4.3).
-pub const VERSION: &str = concat!("4.2.0 (compatible; Squall Feed ", env!("CARGO_PKG_VERSION"), ")");
+pub(crate) const VERSION: &str = concat!("4.2.0 (compatible; Squall Feed ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The program behind the protocol, as nodeinfo names it.
 const SOFTWARE: &str = "squall-feed";
 
 /// What varies from one server to another.
 #[derive(Debug, Clone)]
-pub struct InstanceFacts {
+pub(crate) struct InstanceFacts {
     /// `http://host:port`, no slash at the end.
-    pub origin: String,
+    pub(crate) origin: String,
     /// The most characters of a status update.
-    pub status_chars_max: usize,
+    pub(crate) status_chars_max: usize,
     /// How many people have signed up.
-    pub people: u64,
+    pub(crate) people: u64,
     /// How many status updates there are.
-    pub posts: u64,
+    pub(crate) posts: u64,
     /// How many people have posted within the last month.
-    pub active_month: u64,
+    pub(crate) active_month: u64,
     /// A picture for lists of servers.
-    pub thumbnail: String,
+    pub(crate) thumbnail: String,
 }
 
 impl InstanceFacts {
@@ -67,7 +67,7 @@ const DESCRIPTION: &str = "Status updates, seen the moment they are posted.";
 
 /// `GET /api/v1/instance`.
 #[must_use]
-pub fn instance_v1(facts: &InstanceFacts) -> Value {
+pub(crate) fn instance_v1(facts: &InstanceFacts) -> Value {
     let (statuses, media_attachments, polls) = facts.limits();
     json!({
         "uri": facts.domain(),
@@ -94,7 +94,7 @@ pub fn instance_v1(facts: &InstanceFacts) -> Value {
 
 /// `GET /api/v2/instance`.
 #[must_use]
-pub fn instance_v2(facts: &InstanceFacts) -> Value {
+pub(crate) fn instance_v2(facts: &InstanceFacts) -> Value {
     let (statuses, media_attachments, polls) = facts.limits();
     json!({
         "domain": facts.domain(),
@@ -122,7 +122,7 @@ pub fn instance_v2(facts: &InstanceFacts) -> Value {
 
 /// `GET /.well-known/nodeinfo`.
 #[must_use]
-pub fn nodeinfo_links(facts: &InstanceFacts) -> Value {
+pub(crate) fn nodeinfo_links(facts: &InstanceFacts) -> Value {
     json!({ "links": [{
         "rel": "http://nodeinfo.diaspora.software/ns/schema/2.0",
         "href": format!("{}/nodeinfo/2.0", facts.origin),
@@ -131,7 +131,7 @@ pub fn nodeinfo_links(facts: &InstanceFacts) -> Value {
 
 /// `GET /nodeinfo/2.0`.
 #[must_use]
-pub fn nodeinfo_2_0(facts: &InstanceFacts) -> Value {
+pub(crate) fn nodeinfo_2_0(facts: &InstanceFacts) -> Value {
     json!({
         "version": "2.0",
         "software": { "name": SOFTWARE, "version": env!("CARGO_PKG_VERSION") },

@@ -6,80 +6,80 @@ use super::{Account, Never, Status};
 
 /// What stands around a status update.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Context {
+pub(crate) struct Context {
     /// From the root down to what it answers.
-    pub ancestors: Vec<Status>,
+    pub(crate) ancestors: Vec<Status>,
     /// Everything below it.
-    pub descendants: Vec<Status>,
+    pub(crate) descendants: Vec<Status>,
 }
 
 /// What a search found.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Search {
+pub(crate) struct Search {
     /// People.
-    pub accounts: Vec<Account>,
+    pub(crate) accounts: Vec<Account>,
     /// Status updates.
-    pub statuses: Vec<Status>,
+    pub(crate) statuses: Vec<Status>,
     /// Hashtags; always empty.
-    pub hashtags: Vec<Never>,
+    pub(crate) hashtags: Vec<Never>,
 }
 
 /// Something that happened to the viewer.
 #[derive(Debug, Clone, Serialize)]
-pub struct Notification {
+pub(crate) struct Notification {
     /// Sorts by time, as decimal text.
-    pub id: String,
+    pub(crate) id: String,
     /// `follow`, `favourite`, `mention`, …
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// When it happened.
-    pub created_at: String,
+    pub(crate) created_at: String,
     /// What newer clients group by.
-    pub group_key: String,
+    pub(crate) group_key: String,
     /// Who did it.
-    pub account: Account,
+    pub(crate) account: Account,
     /// To which status update.
-    pub status: Option<Status>,
+    pub(crate) status: Option<Status>,
 }
 
 /// A status update as it was typed.
 #[derive(Debug, Clone, Serialize)]
-pub struct StatusSource {
+pub(crate) struct StatusSource {
     /// The post's number.
-    pub id: String,
+    pub(crate) id: String,
     /// What was typed.
-    pub text: String,
+    pub(crate) text: String,
     /// The warning that was typed.
-    pub spoiler_text: String,
+    pub(crate) spoiler_text: String,
 }
 
 /// What a client's composer and reader start from.
 #[derive(Debug, Clone, Serialize)]
-pub struct Preferences {
+pub(crate) struct Preferences {
     /// The audience of a post that names none.
     #[serde(rename = "posting:default:visibility")]
-    pub visibility: &'static str,
+    pub(crate) visibility: &'static str,
     /// Whether posts are marked as sensitive.
     #[serde(rename = "posting:default:sensitive")]
-    pub sensitive: bool,
+    pub(crate) sensitive: bool,
     /// The language of posts.
     #[serde(rename = "posting:default:language")]
-    pub language: Option<String>,
+    pub(crate) language: Option<String>,
     /// Which pictures are opened unasked.
     #[serde(rename = "reading:expand:media")]
-    pub expand_media: &'static str,
+    pub(crate) expand_media: &'static str,
     /// Whether warnings are opened unasked.
     #[serde(rename = "reading:expand:spoilers")]
-    pub expand_spoilers: bool,
+    pub(crate) expand_spoilers: bool,
 }
 
 /// How far somebody has read.
 #[derive(Debug, Clone, Serialize)]
-pub struct Marker {
+pub(crate) struct Marker {
     /// The newest thing read.
-    pub last_read_id: String,
+    pub(crate) last_read_id: String,
     /// Grows with each change.
-    pub version: u64,
+    pub(crate) version: u64,
     /// When it changed.
-    pub updated_at: String,
+    pub(crate) updated_at: String,
 }

@@ -10,17 +10,17 @@ mod misc;
 mod oauth;
 mod status;
 
-pub use account::{Account, CredentialAccount, Relationship, Source};
-pub use instance::{InstanceFacts, instance_v1, instance_v2, nodeinfo_2_0, nodeinfo_links};
-pub use misc::{Context, Marker, Notification, Preferences, Search, StatusSource};
-pub use oauth::{Application, Token};
-pub use status::{Status, StatusApplication, StatusMention, ViewerFlags};
+pub(crate) use account::{Account, CredentialAccount, Relationship, Source};
+pub(crate) use instance::{InstanceFacts, instance_v1, instance_v2, nodeinfo_2_0, nodeinfo_links};
+pub(crate) use misc::{Context, Marker, Notification, Preferences, Search, StatusSource};
+pub(crate) use oauth::{Application, Token};
+pub(crate) use status::{Status, StatusApplication, StatusMention, ViewerFlags};
 
 /// A custom emoji, a poll, a card, a media attachment or a filter result: what this server never has.
 ///
 /// It has no value, so a `Vec` of it serializes as `[]` and an `Option` of it as `null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Never {}
+pub(crate) enum Never {}
 
 impl serde::Serialize for Never {
     fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,41 +4,41 @@ use serde::Serialize;
 
 /// A registered program.
 #[derive(Debug, Clone, Serialize)]
-pub struct Application {
+pub(crate) struct Application {
     /// Its number.
-    pub id: String,
+    pub(crate) id: String,
     /// What it calls itself.
-    pub name: String,
+    pub(crate) name: String,
     /// Its page.
-    pub website: Option<String>,
+    pub(crate) website: Option<String>,
     /// What it may ask for.
-    pub scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// Where a person may be sent back to: all of them, one a line (the old key).
-    pub redirect_uri: String,
+    pub(crate) redirect_uri: String,
     /// The same as a list.
-    pub redirect_uris: Vec<String>,
+    pub(crate) redirect_uris: Vec<String>,
     /// A Web Push key; there is no push, and clients read an empty key as that.
-    pub vapid_key: String,
+    pub(crate) vapid_key: String,
     /// Only in the answer to the registration.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
+    pub(crate) client_id: Option<String>,
     /// Only in the answer to the registration.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_secret: Option<String>,
+    pub(crate) client_secret: Option<String>,
     /// 0: it does not expire. Only in the answer to the registration.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_secret_expires_at: Option<u64>,
+    pub(crate) client_secret_expires_at: Option<u64>,
 }
 
 /// An access token; shown once, kept as a hash.
 #[derive(Clone, Serialize)]
-pub struct Token {
+pub(crate) struct Token {
     /// The secret itself.
-    pub access_token: String,
+    pub(crate) access_token: String,
     /// Always `Bearer`.
-    pub token_type: &'static str,
+    pub(crate) token_type: &'static str,
     /// What it may do, space separated.
-    pub scope: String,
+    pub(crate) scope: String,
     /// Unix seconds.
-    pub created_at: u64,
+    pub(crate) created_at: u64,
 }

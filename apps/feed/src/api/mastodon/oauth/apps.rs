@@ -17,7 +17,7 @@ use crate::domain::{ClientApp, Scopes};
 ///
 /// # Errors
 /// 422 for a name, a redirect URI or scopes that are not accepted; 429.
-pub async fn register(
+pub(crate) async fn register(
     State(app): State<App>,
     Extension(gate): Extension<Gate>,
     params: Params,
@@ -38,7 +38,10 @@ pub async fn register(
 ///
 /// # Errors
 /// 401 without a good token.
-pub async fn verify_credentials(State(app): State<App>, auth: Auth) -> Result<Json<Application>, ApiError> {
+pub(crate) async fn verify_credentials(
+    State(app): State<App>,
+    auth: Auth,
+) -> Result<Json<Application>, ApiError> {
     let client = app.store().app_by_id(auth.token()?.app).await?;
     Ok(Json(application(&client)))
 }

@@ -19,7 +19,7 @@ use crate::web::Visitor;
 const BACK_BYTES_MAX: usize = 2_048;
 
 /// `GET /oauth/authorize`: the question. Who is not signed in signs in first and comes back.
-pub async fn ask(State(app): State<App>, visitor: Visitor, uri: Uri, params: Params) -> Response {
+pub(crate) async fn ask(State(app): State<App>, visitor: Visitor, uri: Uri, params: Params) -> Response {
     let request = match read(&app, &params).await {
         Ok(request) => request,
         Err(refusal) => return refused(refusal),
@@ -31,7 +31,7 @@ pub async fn ask(State(app): State<App>, visitor: Visitor, uri: Uri, params: Par
 }
 
 /// `POST /oauth/authorize`: the answer. The request is checked again, because the form has been in the browser.
-pub async fn decide(State(app): State<App>, visitor: Visitor, params: Params) -> Response {
+pub(crate) async fn decide(State(app): State<App>, visitor: Visitor, params: Params) -> Response {
     let request = match read(&app, &params).await {
         Ok(request) => request,
         Err(refusal) => return refused(refusal),

@@ -10,10 +10,10 @@ mod redirect;
 mod request;
 mod token;
 
-pub use apps::{register, verify_credentials};
-pub use authorize::{ask, decide};
+pub(crate) use apps::{register, verify_credentials};
+pub(crate) use authorize::{ask, decide};
 pub(super) use token::answer;
-pub use token::{revoke, token, userinfo};
+pub(crate) use token::{revoke, token, userinfo};
 
 /// The redirect URI of programs that cannot be redirected to: the person copies the code by hand.
-pub const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";

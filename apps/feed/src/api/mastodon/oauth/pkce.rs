@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A challenge: the hash of a verifier, 43 characters of unpadded base64url (RFC 7636 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Challenge(String);
+pub(crate) struct Challenge(String);
 
 /// Characters of a challenge: 32 bytes.
 const CHALLENGE_CHARS: usize = 43;
@@ -16,7 +16,7 @@ impl Challenge {
     ///
     /// # Errors
     /// The text for `error_description` of an `invalid_request`.
-    pub fn read(challenge: Option<&str>, method: Option<&str>) -> Result<Option<Self>, &'static str> {
+    pub(crate) fn read(challenge: Option<&str>, method: Option<&str>) -> Result<Option<Self>, &'static str> {
         let (challenge, method) = match (challenge, method) {
             (None, None) => return Ok(None),
             (None, Some(_)) => return Err("code_challenge is missing"),
@@ -34,7 +34,7 @@ impl Challenge {
 
     /// What is kept with the code, until the verifier comes.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -18,7 +18,11 @@ use crate::domain::{Scopes, TokenInfo};
 /// # Errors
 /// RFC 6749 section 5.2: 401 `invalid_client`; 400 `invalid_request`, `invalid_grant`, `invalid_scope`,
 /// `unsupported_grant_type`.
-pub async fn token(State(app): State<App>, fields: HeaderMap, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn token(
+    State(app): State<App>,
+    fields: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
     let grant = params.text("grant_type").unwrap_or_default();
     let (bearer, info) = match grant.as_str() {
         "authorization_code" => by_code(&app, &fields, &params).await?,
@@ -100,7 +104,11 @@ async fn by_secret(app: &App, fields: &HeaderMap, params: &Params) -> Result<(St
 ///
 /// # Errors
 /// 403 when the program is not who it says.
-pub async fn revoke(State(app): State<App>, fields: HeaderMap, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    fields: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
     let client = client::authenticate(&app, &fields, &params)
         .await
         .map_err(|error| match error.status() {
@@ -124,7 +132,7 @@ pub async fn revoke(State(app): State<App>, fields: HeaderMap, params: Params) -
 ///
 /// # Errors
 /// 401 without a token, 403 outside its scopes.
-pub async fn userinfo(State(app): State<App>, auth: Auth) -> Result<Response, ApiError> {
+pub(crate) async fn userinfo(State(app): State<App>, auth: Auth) -> Result<Response, ApiError> {
     let id = auth.person("profile").or_else(|_| auth.person("read:accounts"))?;
     let person = app.store().person(id).await?;
     let account = render::account(app.site(), &person);

@@ -16,17 +16,17 @@ use squall::web::http::{StatusCode, header};
 use super::error::ApiError;
 
 /// The most bytes of a body that is read. Longer ones are answered with 413.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The most names (with their values) that one request may have, query and body together.
-pub const PARAMS_MAX: usize = 256;
+pub(crate) const PARAMS_MAX: usize = 256;
 /// The longest name, in bytes.
-pub const NAME_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 /// How deep names may nest: `a[b][c]` is three.
-pub const DEPTH_MAX: usize = 4;
+pub(crate) const DEPTH_MAX: usize = 4;
 
 /// Everything that came with a request, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Params(Value);
+pub(crate) struct Params(Value);
 
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = ApiError;
@@ -50,7 +50,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for a body that is not what its type says, or has too many, too long or too deep names; 413 when too long.
-    pub async fn read(query: &str, content_type: &str, body: Bytes) -> Result<Self, ApiError> {
+    pub(crate) async fn read(query: &str, content_type: &str, body: Bytes) -> Result<Self, ApiError> {
         if body.len() > BODY_BYTES_MAX {
             return Err(ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -79,25 +79,25 @@ impl Params {
 
     /// The text of `name`; numbers and booleans as their text. `None`: absent, `null`, or not a single value.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         as_text(self.0.get(name)?)
     }
 
     /// Like [`Params::text`], but an empty text is none.
     #[must_use]
-    pub fn filled(&self, name: &str) -> Option<String> {
+    pub(crate) fn filled(&self, name: &str) -> Option<String> {
         self.text(name).filter(|text| !text.trim().is_empty())
     }
 
     /// Whether `name` came at all.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Whether `name` is set: anything but `false`, `0`, `f`, `off`, `no`, `none`, `null` and nothing.
     #[must_use]
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.text(name).is_some_and(|text| {
             !matches!(
                 text.trim().to_ascii_lowercase().as_str(),
@@ -108,13 +108,13 @@ impl Params {
 
     /// A number.
     #[must_use]
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.trim().parse().ok()
     }
 
     /// Every value of `name[]`; a single value counts as a list of one, and `a[0]=…&a[1]=…` as a list too.
     #[must_use]
-    pub fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         match self.0.get(name) {
             Some(Value::Array(values)) => values.iter().filter_map(as_text).collect(),
             Some(Value::Object(values)) => values.values().filter_map(as_text).collect(),
@@ -125,7 +125,7 @@ impl Params {
 
     /// What is nested under `name`: `source[privacy]` is `child("source").text("privacy")`.
     #[must_use]
-    pub fn child(&self, name: &str) -> Params {
+    pub(crate) fn child(&self, name: &str) -> Params {
         Params(self.0.get(name).cloned().unwrap_or_default())
     }
 }
