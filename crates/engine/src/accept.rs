@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
-use std::os::fd::AsRawFd;
+use mio::{Events, Poll, Token, Waker};
 
 use crate::core::link::{Link, Note};
 use crate::listen::Listener;
@@ -28,17 +26,13 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        listeners: Vec<Listener>,
+        mut listeners: Vec<Listener>,
         links: Vec<Arc<Link>>,
         connections_max: usize,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        for (at, listener) in listeners.iter().enumerate() {
-            poll.registry().register(
-                &mut SourceFd(&listener.as_raw_fd()),
-                Token(at),
-                Interest::READABLE,
-            )?;
+        for (at, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(at))?;
         }
         Ok(Acceptor {
             poll,
@@ -84,12 +78,12 @@ impl Acceptor {
                 return true;
             }
             match self.listeners[at].accept() {
-                Ok((accepted, peer)) => {
+                Ok((socket, peer)) => {
                     let Some(link) = self.links.iter().min_by_key(|l| l.open.load(Ordering::Relaxed)) else {
                         return false;
                     };
                     link.open.fetch_add(1, Ordering::Relaxed);
-                    link.note(Note::Accepted(accepted, peer));
+                    link.note(Note::Accepted(socket, peer));
                 }
                 Err(e) => match e.kind() {
                     io::ErrorKind::WouldBlock => return false,

@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token, event::Source};
+use socket2::{Domain, Protocol, Type};
 
-use crate::core::link::Accepted;
 use crate::error::Error;
-use crate::socket::Peer;
+use crate::socket::{Peer, Socket};
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -86,37 +86,26 @@ impl Listener {
         }
     }
 
+    /// Announces connections under this token.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
+            Listener::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+        }
+    }
+
     /// The next connection; `WouldBlock` when there is none.
-    pub(crate) fn accept(&self) -> io::Result<(Accepted, Peer)> {
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                // Answers leave in one write, so waiting for more to send with them only costs time.
-                stream.set_nodelay(true)?;
-                Ok((Accepted::Tcp(stream), Peer::Tcp(addr)))
+                Ok((Socket::Tcp(stream), Peer::Tcp(addr)))
             }
             Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                Ok((Accepted::Unix(stream), Peer::Unix))
+                Ok((Socket::Unix(stream), Peer::Unix))
             }
         }
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(listener, _) => listener.as_fd(),
-        }
-    }
-}
-
-impl std::os::fd::AsRawFd for Listener {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.as_fd().as_raw_fd()
     }
 }
 
@@ -130,17 +119,19 @@ impl Drop for Listener {
 }
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         // One address, one family: who wants both binds both.
         socket.set_only_v6(true)?;
     }
     // A restarted server must not wait for its predecessor's closed connections.
     socket.set_reuse_address(true)?;
+    // Answers leave in one write, so waiting for more to send with them only costs time. Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
@@ -156,7 +147,5 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    UnixListener::bind(path)
 }

@@ -39,6 +39,8 @@ pub struct Server<A> {
     limits: Limits,
     peer_info: bool,
     source: MakeSource,
+    /// Where its threads log to; the process's subscriber if `None`.
+    logs: Option<tracing::Dispatch>,
 }
 
 impl<A: App> Server<A> {
@@ -51,6 +53,7 @@ impl<A: App> Server<A> {
             limits: Limits::default(),
             peer_info: true,
             source: Arc::new(|_| Rc::new(NoSource)),
+            logs: None,
         }
     }
 
@@ -96,6 +99,13 @@ impl<A: App> Server<A> {
         self
     }
 
+    /// Its threads log to this instead of the process's subscriber: for tests, of which many run in one process.
+    #[must_use]
+    pub fn log_to(mut self, logs: tracing::Dispatch) -> Self {
+        self.logs = Some(logs);
+        self
+    }
+
     /// Binds and starts all threads.
     ///
     /// # Errors
@@ -137,7 +147,7 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready) = (self.peer_info, ready.clone());
-            threads.push(spawn(format!("squall-core-{at}"), move || {
+            threads.push(spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let make = || {
                     let source = source(CoreWaker(link.clone()));
                     Parts {
@@ -163,7 +173,7 @@ impl<A: App> Server<A> {
                 return Err(Error::io("a core cannot start", error));
             }
         }
-        threads.push(spawn("squall-accept".to_owned(), move || acceptor.run())?);
+        threads.push(spawn("squall-accept".to_owned(), self.logs, move || acceptor.run())?);
         Ok(Handle {
             local,
             links,
@@ -277,7 +287,7 @@ impl Signals {
         handle.shutdown();
         let (ended, end) = tokio::sync::oneshot::channel();
         let threads = std::mem::take(&mut *handle.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        spawn("squall-join".to_owned(), move || {
+        spawn("squall-join".to_owned(), None, move || {
             for thread in threads {
                 // A thread that panicked has said so itself.
                 let _ = thread.join();

@@ -475,11 +475,11 @@ where
     }
 }
 
+/// What polling a body comes to.
+type Framed<B> = Option<Result<Frame<<B as http_body::Body>::Data>, <B as http_body::Body>::Error>>;
+
 /// Polls a body in a reused box. It is there until its box is given back.
-fn poll_body<B: http_body::Body>(
-    body: &mut Rest<B>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+fn poll_body<B: http_body::Body>(body: &mut Rest<B>, cx: &mut Context<'_>) -> Poll<Framed<B>> {
     match body.as_mut().as_pin_mut() {
         Some(body) => body.poll_frame(cx),
         None => Poll::Ready(None),

@@ -14,8 +14,8 @@ use crate::app::{App, BoxError};
 use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Pace};
 use crate::conn::answer::TaskGuard;
 use crate::conn::http::{Exchange, Http, Incoming};
-use crate::core::Core;
 use crate::core::slab::State;
+use crate::core::{Core, Until};
 use crate::source::ConnId;
 
 /// Bytes of a request body that are thrown away after the answer, to keep the connection. Past it, it is closed.
@@ -255,7 +255,7 @@ impl<A: App> Core<A> {
             self.out.borrow_mut().extend_from_slice(CONTINUE);
         }
         self.serve(id, http);
-        self.readable(id, buffer);
+        self.readable(id, buffer, Until::Blocked);
     }
 }
 

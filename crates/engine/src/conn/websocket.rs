@@ -8,8 +8,8 @@ use squall_wire::ws::{Decoder, Event, Role, ping_frame, pong_frame};
 use crate::app::App;
 use crate::conn::http::Http;
 use crate::conn::outbox::write_all;
-use crate::core::Core;
 use crate::core::slab::State;
+use crate::core::{Core, Until};
 use crate::source::ConnId;
 use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Socket, reply_to_close};
 
@@ -139,7 +139,7 @@ impl<A: App> Core<A> {
             None => false,
         };
         if resume {
-            self.readable(id, buffer);
+            self.readable(id, buffer, Until::Blocked);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use crate::app::App;
-use crate::core::Core;
 use crate::core::slab::State;
+use crate::core::{Core, Until};
 use crate::limits::{Tick, ticks};
 use crate::source::ConnId;
 
@@ -37,7 +37,7 @@ impl<A: App> Core<A> {
             match kind {
                 0 => {
                     // A request may be in the socket already: it is answered, and then the connection closes.
-                    self.readable(id, buffer);
+                    self.readable(id, buffer, Until::Blocked);
                     self.close_if_parked(id);
                 }
                 1 => self.pump(id),

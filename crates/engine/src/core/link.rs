@@ -4,27 +4,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
-use crate::socket::Peer;
+use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
 
 /// One thing a core is told.
 #[derive(Debug)]
 pub(crate) enum Note {
     /// The acceptor hands a connection over.
-    Accepted(Accepted, Peer),
+    Accepted(Socket, Peer),
     /// A request body's reader caught up, began to wait, or went away.
     Resume(ConnId),
     /// A WebSocket handler has something to send, caught up, or went away.
     Socket(ConnId),
     /// Finish what runs, then end.
     Drain,
-}
-
-/// A socket that is not in any poll set yet.
-#[derive(Debug)]
-pub(crate) enum Accepted {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
 }
 
 /// The way to one core from everywhere else.

@@ -29,7 +29,7 @@ use crate::app::App;
 use crate::conn::http::Http;
 use crate::core::clock::Clock;
 use crate::core::drain::Drain;
-use crate::core::link::{Accepted, Link, Note};
+use crate::core::link::{Link, Note};
 use crate::core::slab::{Conn, Slab, State, id_of, token};
 use crate::core::spare::Spares;
 use crate::limits::{Limits, Tick, ticks};
@@ -41,6 +41,9 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Events taken from the poll set before the core's other tasks get their turn.
 const EVENTS_MAX: usize = 256;
+
+/// Turns after which other tasks run, whether or not the core knows of one: a timer may have woken it.
+const TURNS_MAX: u32 = 16;
 
 /// Reads of one connection in one turn.
 const READS_MAX: usize = 4;
@@ -129,6 +132,7 @@ impl<A: App> Core<A> {
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         let mut notes = Vec::new();
         let mut ready = Vec::new();
+        let mut turns: u32 = 0;
         let mut sweep = tokio::time::interval(crate::limits::SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -139,8 +143,10 @@ impl<A: App> Core<A> {
                 if event.is_writable() {
                     self.writable(id);
                 }
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    self.readable(id, &mut buffer);
+                if event.is_read_closed() || event.is_error() {
+                    self.readable(id, &mut buffer, Until::Blocked);
+                } else if event.is_readable() {
+                    self.readable(id, &mut buffer, Until::Short);
                 }
             }
             events.clear();
@@ -151,7 +157,8 @@ impl<A: App> Core<A> {
             for id in self.again.take() {
                 self.turn(id, &mut buffer);
             }
-            if self.tasks_due.replace(false) {
+            turns = turns.wrapping_add(1);
+            if self.tasks_due.replace(false) || turns.is_multiple_of(TURNS_MAX) {
                 let_tasks_run().await;
                 self.link.take_notes(&mut notes);
                 for note in notes.drain(..) {
@@ -208,7 +215,7 @@ impl<A: App> Core<A> {
     fn hear(self: &Rc<Self>, note: Note, buffer: &mut [u8]) {
         match note {
             Note::Accepted(accepted, peer) => {
-                if let Err(error) = self.accept(accepted, peer, buffer) {
+                if let Err(error) = self.accept(accepted, peer) {
                     self.link.open.fetch_sub(1, Ordering::Relaxed);
                     tracing::debug!(%error, "a connection was lost before it began");
                 }
@@ -219,11 +226,7 @@ impl<A: App> Core<A> {
         }
     }
 
-    fn accept(self: &Rc<Self>, accepted: Accepted, peer: Peer, buffer: &mut [u8]) -> io::Result<()> {
-        let mut socket = match accepted {
-            Accepted::Tcp(stream) => Socket::Tcp(mio::net::TcpStream::from_std(stream)),
-            Accepted::Unix(stream) => Socket::Unix(mio::net::UnixStream::from_std(stream)),
-        };
+    fn accept(&self, mut socket: Socket, peer: Peer) -> io::Result<()> {
         let id = self.conns.borrow_mut().next_id();
         socket.register(&self.registry, token(id))?;
         let deadline = self.after(self.limits.header_read_timeout);
@@ -234,14 +237,13 @@ impl<A: App> Core<A> {
             deadline,
             state: State::Parked,
         };
+        // What the peer has sent already is announced by the poll set, as everything that comes later.
         self.conns.borrow_mut().insert(id, conn);
-        // The request is often there before its connection has reached its core.
-        self.readable(id, buffer);
         Ok(())
     }
 
     /// The socket has bytes, or its end.
-    pub(crate) fn readable(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+    pub(crate) fn readable(self: &Rc<Self>, id: ConnId, buffer: &mut [u8], until: Until) {
         for _ in 0..READS_MAX {
             if !self.may_read(id) {
                 return;
@@ -254,7 +256,7 @@ impl<A: App> Core<A> {
                 Ok(0) => return self.ended(id),
                 Ok(n) => {
                     self.received(id, &mut buffer[..n]);
-                    if n < buffer.len() {
+                    if n < buffer.len() && until == Until::Short {
                         return;
                     }
                 }
@@ -281,7 +283,7 @@ impl<A: App> Core<A> {
             Kind::Follow => self.pump(id),
             Kind::WebSocket | Kind::Gone => {}
         }
-        self.readable(id, buffer);
+        self.readable(id, buffer, Until::Blocked);
     }
 
     /// The connection has more to do, after the others had their turn.
@@ -420,6 +422,15 @@ fn nest(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
 /// What made the core's main task go on, beside events and notes, which it always looks at.
 struct Due {
     sweep: bool,
+}
+
+/// How far a turn reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// A read that does not fill the buffer has emptied the socket; what comes later has an event of its own.
+    Short,
+    /// The end may stand behind the bytes, and was announced with them: only another read shows it.
+    Blocked,
 }
 
 /// Which methods a connection's events go to.
