@@ -24,7 +24,7 @@ fn scene() -> Scene {
     let followed = feed.person("followed");
     author.follow("followed");
     let ids = AUDIENCES
-        .map(|audience| author.post(&format!("text for {audience}"), audience))
+        .map(|audience| author.post(&format!("text for {audience}."), audience))
         .to_vec();
     let viewers = vec![
         ("nobody", feed.nobody(), 1),
@@ -42,7 +42,7 @@ fn a_profile_shows_each_viewer_what_is_for_them() {
     for (who, viewer, reach) in &scene.viewers {
         let page = viewer.page("/@author");
         for (place, audience) in AUDIENCES.iter().enumerate() {
-            let shown = page.contains(&format!("text for {audience}"));
+            let shown = page.contains(&format!("text for {audience}."));
             assert_eq!(shown, place < *reach, "{who} {audience}");
         }
     }
@@ -79,9 +79,9 @@ fn the_public_stream_and_other_people_s_homes_have_only_what_they_may() {
     let scene = scene();
     for (who, viewer, _) in &scene.viewers {
         let page = viewer.page("/public");
-        assert!(page.contains("text for public"), "{who}");
+        assert!(page.contains("text for public."), "{who}");
         for hidden in &AUDIENCES[1..] {
-            assert!(!page.contains(&format!("text for {hidden}")), "{who} {hidden}");
+            assert!(!page.contains(&format!("text for {hidden}.")), "{who} {hidden}");
         }
     }
     let home_of = |name: &str| {
@@ -143,13 +143,13 @@ fn a_right_that_ends_takes_the_posts_off_the_pages() {
     let (_, author, _) = &scene.viewers[4];
     follower.submit("/@author/unfollow", &[]).expect(303);
     assert!(!follower.page("/").contains("text for"));
-    assert!(!follower.page("/@author").contains("text for followers"));
+    assert!(!follower.page("/@author").contains("text for followers."));
     follower.follow("author");
-    assert!(follower.page("/").contains("text for followers"));
+    assert!(follower.page("/").contains("text for followers."));
     author
         .submit("/settings/followers/remove", &[("name", "follower")])
         .expect(303);
     assert!(!follower.page("/").contains("text for"));
-    assert!(!follower.page("/@author").contains("text for followers"));
+    assert!(!follower.page("/@author").contains("text for followers."));
     assert!(!author.page("/@author/followers").contains("@follower<"));
 }

@@ -77,13 +77,13 @@ fn each_viewer_s_profile_stream_has_what_is_for_them() {
     ];
     let audiences = ["public", "members", "followers", "me"];
     for audience in audiences {
-        author.post(&format!("text for {audience}"), audience);
+        author.post(&format!("text for {audience}."), audience);
     }
     author.post("the end", "public");
     for (stream, reach) in &mut streams {
         for audience in &audiences[..*reach] {
             assert!(
-                next(stream).1.contains(&format!("text for {audience}")),
+                next(stream).1.contains(&format!("text for {audience}.")),
                 "{reach} {audience}"
             );
         }

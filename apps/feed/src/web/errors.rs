@@ -4,7 +4,10 @@
 
 use serde::Serialize;
 use squall::web::extract::Request;
-use squall::web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use squall::web::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use squall::web::http::{HeaderMap, HeaderValue};
 use squall::web::middleware::Next;
 use squall::web::{Html, IntoResponse, Redirect, Response, StatusCode};
@@ -130,7 +133,17 @@ pub fn refusal_page(status: StatusCode, message: Option<&str>) -> Response {
         message: message.unwrap_or(usual),
     };
     let html = house::render("error.html", &page).unwrap_or_else(|| title.to_owned());
-    (status, [(CACHE_CONTROL, "no-store")], Html(html)).into_response()
+    // Some of these answers come from outside the layer that sets such fields.
+    let fields = [
+        (CACHE_CONTROL, "no-store"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "same-origin"),
+    ];
+    (status, fields, Html(html)).into_response()
 }
 
 /// For addresses that lead nowhere.
@@ -169,7 +182,7 @@ pub(super) async fn as_pages(request: Request, next: Next) -> Response {
     let mut page = refusal_page(status, None);
     for (name, value) in &parts.headers {
         // The rest speaks of the body that is replaced.
-        if name != CONTENT_TYPE && name != squall::web::http::header::CONTENT_LENGTH {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             page.headers_mut().append(name.clone(), value.clone());
         }
     }

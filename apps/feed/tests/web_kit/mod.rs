@@ -81,7 +81,7 @@ impl Browser {
 
     /// A page that must be there.
     pub(crate) fn page(&self, path: &str) -> String {
-        self.get(path).expect(200).text()
+        readable(&self.get(path).expect(200).text())
     }
 
     pub(crate) fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -113,6 +113,11 @@ impl Browser {
     }
 }
 
+/// HTML with its slashes as they are: templates escape them too, in what they are given.
+pub(crate) fn readable(html: &str) -> String {
+    html.replace("&#x2f;", "/")
+}
+
 /// The ids of the posts of a page, in order.
 pub(crate) fn posts_of(page: &str) -> Vec<String> {
     let parts = page.split("data-post=\"").skip(1);
@@ -127,5 +132,5 @@ pub(crate) fn attribute(page: &str, name: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!(" {name}=\""))?;
     rest.split('"')
         .next()
-        .map(|value| value.replace("&#x2f;", "/").replace("&amp;", "&"))
+        .map(|value| readable(value).replace("&amp;", "&"))
 }
