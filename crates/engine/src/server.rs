@@ -147,24 +147,28 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready) = (self.peer_info, ready.clone());
-            threads.push(spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
-                let make = || {
-                    let source = source(CoreWaker(link.clone()));
-                    Parts {
-                        app,
-                        limits,
-                        peer_info,
-                        link,
-                        source,
+            threads.push(spawn(
+                format!("squall-core-{at}"),
+                self.logs.clone(),
+                move || {
+                    let make = || {
+                        let source = source(CoreWaker(link.clone()));
+                        Parts {
+                            app,
+                            limits,
+                            peer_info,
+                            link,
+                            source,
+                        }
+                    };
+                    // Whoever started us may have given up; then nobody listens, and the drain note is there already.
+                    let is_ready = || drop(ready.send(Ok(())));
+                    if let Err(error) = core::run(make, is_ready) {
+                        tracing::error!(%error, core = at, "a core ended by an error");
+                        drop(ready.send(Err(error)));
                     }
-                };
-                // Whoever started us may have given up; then nobody listens, and the drain note is there already.
-                let is_ready = || drop(ready.send(Ok(())));
-                if let Err(error) = core::run(make, is_ready) {
-                    tracing::error!(%error, core = at, "a core ended by an error");
-                    drop(ready.send(Err(error)));
-                }
-            })?);
+                },
+            )?);
         }
         // A core that cannot begin must not be given connections.
         for _ in &links {
@@ -173,7 +177,9 @@ impl<A: App> Server<A> {
                 return Err(Error::io("a core cannot start", error));
             }
         }
-        threads.push(spawn("squall-accept".to_owned(), self.logs, move || acceptor.run())?);
+        threads.push(spawn("squall-accept".to_owned(), self.logs, move || {
+            acceptor.run()
+        })?);
         Ok(Handle {
             local,
             links,
@@ -193,10 +199,17 @@ impl<A: App> Server<A> {
     }
 }
 
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+fn spawn(
+    name: String,
+    logs: Option<tracing::Dispatch>,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
     std::thread::Builder::new()
         .name(name)
-        .spawn(run)
+        .spawn(move || match logs {
+            Some(logs) => tracing::dispatcher::with_default(&logs, run),
+            None => run(),
+        })
         .map_err(|e| Error::io("cannot make a thread", e))
 }
 

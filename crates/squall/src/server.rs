@@ -69,6 +69,14 @@ impl Server {
         self
     }
 
+    /// Its threads log to this instead of the process's subscriber: for tests, of which many run in one process
+    /// ([`crate::testing::LogCapture::dispatch`]).
+    #[must_use]
+    pub fn log_to(mut self, logs: tracing::Dispatch) -> Self {
+        self.engine = self.engine.log_to(logs);
+        self
+    }
+
     /// Binds and starts all threads.
     ///
     /// # Errors

@@ -22,11 +22,26 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A line that is no failure.
+#[derive(Clone, Debug)]
+struct Announced {
+    level: Level,
+    text: String,
+    /// Whether its absence is one.
+    required: bool,
+}
+
+impl Announced {
+    fn is(&self, line: &LogLine) -> bool {
+        line.level == self.level && line.text.contains(&self.text)
+    }
+}
+
 /// Collects what is logged while its [`LogCapture::dispatch`] is the current one.
 #[derive(Clone, Debug)]
 pub struct LogCapture {
     lines: Arc<Mutex<Vec<LogLine>>>,
-    expected: Arc<Mutex<Vec<(Level, String)>>>,
+    announced: Arc<Mutex<Vec<Announced>>>,
     dispatch: Dispatch,
 }
 
@@ -43,7 +58,7 @@ impl LogCapture {
         let dispatch = Dispatch::new(Registry::default().with(Collector { lines: lines.clone() }));
         Self {
             lines,
-            expected: Arc::default(),
+            announced: Arc::default(),
             dispatch,
         }
     }
@@ -65,25 +80,39 @@ impl LogCapture {
 
     /// Announces a line of that level with that text in it, once or more often: it is no failure, but its absence is.
     pub fn expect(&self, level: Level, text: &str) {
-        lock(&self.expected).push((level, text.to_owned()));
+        self.announce(level, text, true);
+    }
+
+    /// Announces a line that may come or not.
+    pub fn allow(&self, level: Level, text: &str) {
+        self.announce(level, text, false);
+    }
+
+    fn announce(&self, level: Level, text: &str, required: bool) {
+        let text = text.to_owned();
+        lock(&self.announced).push(Announced {
+            level,
+            text,
+            required,
+        });
     }
 
     /// What is wrong: warnings and errors that were not announced, and announced lines that did not come.
     pub fn complaints(&self) -> Vec<String> {
-        let (lines, expected) = (self.lines(), lock(&self.expected).clone());
-        let matches = |line: &LogLine, (level, text): &(Level, String)| {
-            line.level == *level && line.text.contains(text)
-        };
+        let (lines, announced) = (self.lines(), lock(&self.announced).clone());
         let unexpected = lines
             .iter()
-            .filter(|line| {
-                line.level <= Level::WARN && !expected.iter().any(|announced| matches(line, announced))
-            })
+            .filter(|line| line.level <= Level::WARN && !announced.iter().any(|announced| announced.is(line)))
             .map(|line| format!("not announced: {} {}: {}", line.level, line.target, line.text));
-        let missing = expected
+        let missing = announced
             .iter()
-            .filter(|announced| !lines.iter().any(|line| matches(line, announced)))
-            .map(|(level, text)| format!("announced, but did not come: {level} {text}"));
+            .filter(|announced| announced.required && !lines.iter().any(|line| announced.is(line)))
+            .map(|announced| {
+                format!(
+                    "announced, but did not come: {} {}",
+                    announced.level, announced.text
+                )
+            });
         unexpected.chain(missing).collect()
     }
 

@@ -2,16 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::response::Response;
-use tower_layer::Layer;
-use tower_service::Service;
 use tracing::Level;
-use tracing::instrument::{WithDispatch, WithSubscriber};
 
 use super::{Client, LogCapture, LogLine, RawConn};
 use crate::{Handle, Limits, Server};
@@ -33,12 +27,19 @@ pub fn serve(router: Router) -> TestServer {
 /// When it cannot start.
 pub fn serve_with(router: Router, change: impl FnOnce(Server) -> Server) -> TestServer {
     let logs = LogCapture::new();
-    let router = router.layer(CaptureLayer { logs: logs.clone() });
+    // Connections that the test still holds when it is over are cut, and that is fine.
+    logs.allow(Level::WARN, "the drain deadline passed");
     let limits = Limits {
         drain_timeout: DRAIN,
         ..Limits::default()
     };
-    let server = change(Server::new(router).cores(1).limits(limits)).bind("127.0.0.1:0");
+    let server = change(
+        Server::new(router)
+            .log_to(logs.dispatch().clone())
+            .cores(1)
+            .limits(limits),
+    )
+    .bind("127.0.0.1:0");
     let handle = server
         .start()
         .unwrap_or_else(|error| panic!("the server does not start: {error}"));
@@ -95,7 +96,7 @@ impl TestServer {
         self.logs.expect(level, text);
     }
 
-    /// What its handlers and layers logged so far.
+    /// What its threads logged so far: engine, layers and handlers.
     pub fn log_lines(&self) -> Vec<LogLine> {
         self.logs.lines()
     }
@@ -121,46 +122,5 @@ impl Drop for TestServer {
         if !std::thread::panicking() {
             self.logs.check();
         }
-    }
-}
-
-/// Sends what handlers log to the log of their server: tests of one process run side by side.
-#[derive(Clone)]
-struct CaptureLayer {
-    logs: LogCapture,
-}
-
-impl<S> Layer<S> for CaptureLayer {
-    type Service = CaptureService<S>;
-
-    fn layer(&self, inner: S) -> CaptureService<S> {
-        CaptureService {
-            inner,
-            logs: self.logs.clone(),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct CaptureService<S> {
-    inner: S,
-    logs: LogCapture,
-}
-
-impl<S> Service<Request> for CaptureService<S>
-where
-    S: Service<Request, Response = Response>,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = WithDispatch<S::Future>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let future = self.logs.collect(|| self.inner.call(request));
-        future.with_subscriber(self.logs.dispatch().clone())
     }
 }

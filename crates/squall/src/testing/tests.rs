@@ -200,6 +200,15 @@ fn announced_warnings_are_fine() {
     assert_eq!(server.log_lines(), [line]);
 }
 
+/// What the engine itself says is in the log too.
+#[test]
+fn a_panic_in_a_handler_is_announced_or_a_failure() {
+    let panics = async || -> &'static str { panic!("on purpose") };
+    let server = serve(Router::new().route("/", get(panics)));
+    server.expect_log(Level::ERROR, "a handler panicked");
+    assert_eq!(server.client().get("/").send().status, 500);
+}
+
 #[test]
 fn others_fail_the_test() {
     let server = serve(Router::new().route("/", get(async || tracing::error!("oh"))));
