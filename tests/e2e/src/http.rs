@@ -174,7 +174,7 @@ pub(crate) fn line(reader: &mut impl BufRead) -> io::Result<String> {
     reader.read_line(&mut text)?;
     match text.strip_suffix("\r\n") {
         Some(line) => Ok(line.to_owned()),
-        None if text.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+        None if !text.ends_with('\n') => Err(io::ErrorKind::UnexpectedEof.into()),
         None => Err(bad(&format!("a line without CRLF: {text:?}"))),
     }
 }

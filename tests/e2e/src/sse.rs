@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use crate::http::bad;
+
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
