@@ -97,7 +97,7 @@ pub(crate) struct Parts {
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     /// Dropped with the application: tells the sweeper to end.
-    pub(crate) open: Sender<()>,
+    pub(crate) _open: Sender<()>,
 }
 
 struct Inner {

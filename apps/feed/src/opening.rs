@@ -45,7 +45,7 @@ impl App {
             sessions,
             keys,
             passwords,
-            open,
+            _open: open,
         }))
     }
 }

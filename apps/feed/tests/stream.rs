@@ -105,19 +105,23 @@ fn an_open_page_gains_and_loses_with_the_following() {
         &format!("/stream/profile/{ada}?cursor={}", feed.cursor()),
     );
     feed.post(ada, "on both", Audience::Followers);
+    // Received before the following ends: what is on its way then may or may not arrive.
+    assert_eq!(texts_until(&mut home, "on both"), ["while following"]);
+    assert_eq!(texts_until(&mut profile, "on both"), [""; 0]);
     wait(store.unfollow(bob, ada)).unwrap();
     feed.post(ada, "after", Audience::Followers);
     feed.post(ada, "after, members", Audience::Members);
     feed.post(bob, "end", Audience::Me);
-    assert_eq!(texts_until(&mut home, "end"), ["while following", "on both"]);
-    assert_eq!(texts_until(&mut profile, "after, members"), ["on both"]);
+    assert_eq!(texts_until(&mut home, "end"), [""; 0]);
+    assert_eq!(texts_until(&mut profile, "after, members"), [""; 0]);
 
     wait(store.follow(bob, ada)).unwrap();
     feed.post(ada, "again", Audience::Followers);
+    assert_eq!(texts_until(&mut home, "again"), [""; 0]);
     wait(store.remove_follower(ada, bob)).unwrap();
     feed.post(ada, "removed", Audience::Followers);
     feed.post(bob, "end 2", Audience::Me);
-    assert_eq!(texts_until(&mut home, "end 2"), ["again"]);
+    assert_eq!(texts_until(&mut home, "end 2"), [""; 0]);
 }
 
 #[test]

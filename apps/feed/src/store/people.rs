@@ -11,6 +11,9 @@ use crate::domain::{Person, PersonId, names};
 /// People that one call looks up, at most.
 pub(super) const LOOKUP_MAX: usize = 100;
 
+/// Matches of each kind of name that a search looks at, at most: the first in alphabetical order.
+const CANDIDATES_MAX: usize = 500;
+
 /// How much is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
@@ -114,15 +117,18 @@ impl Store {
         self.read(move |conn| {
             // Ranges instead of LIKE: they use the indexes whatever `%` and `_` the query has.
             let sql = format!(
-                "SELECT {PERSON} FROM person a
-                 WHERE a.name >= ?1 AND a.name < ?2
-                    OR (a.display_name COLLATE NOCASE >= ?1 AND a.display_name COLLATE NOCASE < ?2)
+                "SELECT {PERSON} FROM person a WHERE a.id IN (
+                     SELECT id FROM (SELECT id FROM person WHERE name >= ?1 AND name < ?2 ORDER BY name LIMIT ?5)
+                     UNION SELECT id FROM (
+                         SELECT id FROM person
+                         WHERE display_name COLLATE NOCASE >= ?1 AND display_name COLLATE NOCASE < ?2
+                         ORDER BY display_name COLLATE NOCASE LIMIT ?5))
                  ORDER BY a.name <> ?1, a.followers_count DESC, a.id LIMIT ?3 OFFSET ?4"
             );
             let end = format!("{query}\u{10ffff}");
             let mut statement = conn.prepare_cached(&sql)?;
             let found = statement
-                .query_map((&query, end, limit.min(LIMIT_MAX), offset.min(1_000)), |row| {
+                .query_map((&query, end, limit.min(LIMIT_MAX), offset.min(CANDIDATES_MAX), CANDIDATES_MAX), |row| {
                     rows::person(row, 0)
                 })?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -153,7 +159,7 @@ impl Store {
     pub async fn stats(&self) -> Result<Stats> {
         self.read(|conn| {
             let month_ago = crate::app::now_ms().saturating_sub(30 * 24 * 60 * 60 * 1_000);
-            let sql = "SELECT (SELECT COUNT(*) FROM person), (SELECT COUNT(*) FROM post),
+            let sql = "SELECT (SELECT rows FROM tally WHERE name = 'person'), (SELECT rows FROM tally WHERE name = 'post'),
                               (SELECT COUNT(*) FROM person WHERE last_post_at_ms >= ?1)";
             Ok(conn.prepare_cached(sql)?.query_row([month_ago], |row| {
                 Ok(Stats {

@@ -13,6 +13,17 @@ CREATE TABLE person (
     read_up_to       INTEGER NOT NULL DEFAULT 0         -- newest notification that was read
 ) STRICT;
 CREATE INDEX person_display_name ON person (display_name COLLATE NOCASE);
+CREATE INDEX person_last_post ON person (last_post_at_ms) WHERE last_post_at_ms IS NOT NULL;
+
+-- How many rows there are: counting them all would cost more the more there are.
+CREATE TABLE tally (name TEXT PRIMARY KEY, rows INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO tally VALUES ('person', 0), ('post', 0);
+CREATE TRIGGER person_counted AFTER INSERT ON person BEGIN
+    UPDATE tally SET rows = rows + 1 WHERE name = 'person';
+END;
+CREATE TRIGGER person_uncounted AFTER DELETE ON person BEGIN
+    UPDATE tally SET rows = rows - 1 WHERE name = 'person';
+END;
 
 CREATE TABLE follow (
     id          INTEGER PRIMARY KEY,
@@ -57,6 +68,13 @@ CREATE TRIGGER post_text_insert AFTER INSERT ON post BEGIN
 END;
 CREATE TRIGGER post_text_delete AFTER DELETE ON post BEGIN
     INSERT INTO post_text (post_text, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+
+CREATE TRIGGER post_counted AFTER INSERT ON post BEGIN
+    UPDATE tally SET rows = rows + 1 WHERE name = 'post';
+END;
+CREATE TRIGGER post_uncounted AFTER DELETE ON post BEGIN
+    UPDATE tally SET rows = rows - 1 WHERE name = 'post';
 END;
 
 CREATE TABLE mention (
@@ -107,6 +125,7 @@ CREATE TABLE event (
     at_ms           INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_post ON event (post_id) WHERE post_id IS NOT NULL;
+CREATE INDEX event_notification ON event (notification_id) WHERE notification_id IS NOT NULL;
 
 CREATE TABLE code (
     hash         BLOB    PRIMARY KEY,                   -- SHA-256
