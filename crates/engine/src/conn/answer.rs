@@ -25,6 +25,12 @@ use crate::ws::OnUpgrade;
 /// A piece of a body up to this size is copied beside the head; a longer one is written from where it is.
 const COPY_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of one answer in one turn: a body that is always ready, and a peer that reads fast, leave room for others.
+const TURN_BYTES_MAX: usize = 4 * BUFFER_BYTES_MAX;
+
+/// What a frame counts at least, so that many tiny ones are bounded too.
+const FRAME_COST_BYTES: usize = 256;
+
 /// What is answered when there is no answer.
 const FAILED: Reject = Reject {
     status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -173,7 +179,13 @@ impl<A: App> Core<A> {
         let Some(mut http) = self.take_http(id) else {
             return Poll::Ready(());
         };
+        let mut turn_bytes = 0;
         loop {
+            if turn_bytes >= TURN_BYTES_MAX {
+                cx.waker().wake_by_ref();
+                self.settle(id, http);
+                return Poll::Pending;
+            }
             if http
                 .exchange
                 .as_ref()
@@ -192,6 +204,7 @@ impl<A: App> Core<A> {
             }
             match poll_body(body, cx) {
                 Poll::Ready(Some(Ok(frame))) => {
+                    turn_bytes += frame.data_ref().map_or(0, Bytes::len).max(FRAME_COST_BYTES);
                     if let Some(trailers) = self.push_frame(&mut http, frame) {
                         self.end_answer(&mut http, Some(trailers));
                     }
