@@ -32,7 +32,8 @@ impl Front {
     }
 }
 
-/// Looks the token up, counts the request, and runs the handler with [`Auth`] and the [`Gate`] in its extensions.
+/// Looks the token up, counts the request, and runs the handler with [`Auth`], the [`Gate`] and the moment before the
+/// look-up in its extensions.
 pub(crate) async fn pass(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let address = peer(&request);
     let streaming = request.uri().path().starts_with("/api/v1/streaming");
@@ -41,6 +42,8 @@ pub(crate) async fn pass(State(front): State<Front>, mut request: Request, next:
     } else {
         auth::bearer(request.headers()).map(str::to_string)
     };
+    // Before the token is looked at: what ends it from here on ends the stream too.
+    request.extensions_mut().insert(front.app.live().moment());
     let auth = match Auth::of_token(&front.app, token.as_deref()).await {
         Ok(auth) => auth,
         Err(error) => return error.into_response(),

@@ -1,6 +1,6 @@
 //! What a person reads when a program asks to act for them.
 
-use squall::templates::context;
+use serde::Serialize;
 use squall::web::http::{HeaderValue, StatusCode, header};
 use squall::web::{IntoResponse, Response};
 
@@ -9,32 +9,71 @@ use super::request::AuthorizationRequest;
 use crate::domain::{ClientApp, Person, Scopes};
 use crate::web::{Visitor, refusal_page};
 
+/// What `oauth_authorize.html` reads.
+#[derive(Serialize)]
+struct Consent<'a> {
+    app_name: &'a str,
+    app_website: Option<&'a str>,
+    scopes: Vec<ScopeInWords<'a>>,
+    redirect_host: Option<String>,
+    hidden: Vec<Hidden>,
+}
+
+#[derive(Serialize)]
+struct Hidden {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct ScopeInWords<'a> {
+    name: &'a str,
+    words: String,
+}
+
+/// What `oauth_code.html` reads.
+#[derive(Serialize)]
+struct Code<'a> {
+    app_name: &'a str,
+    code: &'a str,
+}
+
 /// The question: who asks, for what, and where the answer goes.
 pub(super) fn consent(visitor: &Visitor, person: &Person, request: &AuthorizationRequest) -> Response {
     let mut hidden: Vec<_> = request
         .fields()
         .into_iter()
-        .map(|(name, value)| context! { name, value })
+        .map(|(name, value)| Hidden { name, value })
         .collect();
     // Whom the page names; see `decide`.
-    hidden.push(context! { name => "person", value => person.id.to_string() });
-    let page = visitor.page(format!("Connect {}", request.app.name)).render(
-        "oauth_authorize.html",
-        context! {
-            app_name => &request.app.name,
-            app_website => &request.app.website,
-            scopes => in_words(&request.scopes),
-            redirect_host => redirect::place(&request.redirect_uri),
-            hidden,
-        },
-    );
-    guarded(page)
+    hidden.push(Hidden {
+        name: "person",
+        value: person.id.to_string(),
+    });
+    let content = Consent {
+        app_name: &request.app.name,
+        app_website: request.app.website.as_deref(),
+        scopes: in_words(&request.scopes),
+        redirect_host: redirect::place(&request.redirect_uri),
+        hidden,
+    };
+    guarded(
+        visitor
+            .page(format!("Connect {}", request.app.name))
+            .render("oauth_authorize.html", content),
+    )
 }
 
 /// The code, for a person who carries it to the program by hand.
 pub(super) fn code(visitor: &Visitor, app: &ClientApp, code: &str) -> Response {
     let page = visitor.page("Almost connected");
-    guarded(page.render("oauth_code.html", context! { app_name => &app.name, code }))
+    guarded(page.render(
+        "oauth_code.html",
+        Code {
+            app_name: &app.name,
+            code,
+        },
+    ))
 }
 
 /// Why there is nothing to decide.
@@ -64,7 +103,7 @@ fn guarded(response: Response) -> Response {
 }
 
 /// Each scope with what it lets a program do.
-fn in_words(scopes: &Scopes) -> Vec<squall::templates::Value> {
+fn in_words(scopes: &Scopes) -> Vec<ScopeInWords<'_>> {
     scopes
         .iter()
         .map(|scope| {
@@ -82,7 +121,7 @@ fn in_words(scopes: &Scopes) -> Vec<squall::templates::Value> {
                 (_, Some(what)) => format!("change your {what}"),
                 _ => scope.to_string(),
             };
-            context! { name => scope, words }
+            ScopeInWords { name: scope, words }
         })
         .collect()
 }

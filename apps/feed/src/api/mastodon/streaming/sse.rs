@@ -3,11 +3,11 @@
 //! The first bytes are `:)`, a quiet stream says `:thump`, and there is no `id:`, because one client loses events that
 //! have one. Who sends `Last-Event-ID`, `?resume=` or `?cursor=` gets ids and goes on where they were.
 
-use squall::live::{Grant, SseDoor};
+use squall::live::{Grant, Moment, SseDoor};
 use squall::web::extract::State;
 use squall::web::http::Uri;
 use squall::web::http::request::Parts;
-use squall::web::{Request, Response};
+use squall::web::{Extension, Request, Response};
 
 use super::names::Wanted;
 use super::styles::Styles;
@@ -40,6 +40,7 @@ impl Doors {
 /// Opens the stream that the path names: `/api/v1/streaming/public/local` is `public:local`.
 pub(super) async fn open(
     State(streams): State<Streams>,
+    Extension(moment): Extension<Moment>,
     auth: Auth,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -47,8 +48,6 @@ pub(super) async fn open(
     let asked = Asked::read(&parts);
     let wanted = Wanted::read(&asked.name, asked.tag.as_deref())?;
     wanted.check(&auth)?;
-    let live = streams.app.live();
-    let moment = live.moment();
     let topics = rights::topics_of(&streams.app, &auth, &wanted).await?;
     let owner = rights::person(&auth).map_or(0, PersonId::get);
     let grant = Grant::topics(topics).owner(owner).kind(rights::kind(wanted.name));
@@ -60,7 +59,7 @@ pub(super) async fn open(
     if let Some(uri) = asked.cursor.and_then(|cursor| with_cursor(&cursor)) {
         parts.uri = uri;
     }
-    Ok(live.sse_response(door, &parts, moment, grant))
+    Ok(streams.app.live().sse_response(door, &parts, moment, grant))
 }
 
 /// What the request says.

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use squall::live::{CLOSE_ENDED, Connection, Incoming, WsDoor, WsMessage};
+use squall::live::{CLOSE_ENDED, Connection, Incoming, Moment, WsDoor, WsMessage};
 use squall::web::extract::State;
-use squall::web::{Request, Response};
+use squall::web::{Extension, Request, Response};
 
 use super::control::{CONTROL_BYTES_MAX, Control, refusal};
 use super::names::{Name, Wanted};
@@ -41,6 +41,7 @@ struct Progress {
 /// Opens the connection; `?stream=` is followed from the beginning.
 pub(super) async fn open(
     State(streams): State<Streams>,
+    Extension(moment): Extension<Moment>,
     auth: Auth,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -54,7 +55,6 @@ pub(super) async fn open(
             .find(|(name, _)| name == wanted)
             .map(|(_, value)| value.into_owned())
     };
-    let moment = streams.app.live().moment();
     let first = match field("stream").filter(|name| !name.is_empty()) {
         None => None,
         Some(name) => Some(Wanted::read(&name, field("tag").as_deref())?),
