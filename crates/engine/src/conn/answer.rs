@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use squall_wire::h1::{
     BodyFraming, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start, encode_head,
-    encode_last_chunk,
+    encode_last_chunk, wants_close,
 };
 
 use crate::app::{App, BoxError};
@@ -250,7 +250,7 @@ impl<A: App> Core<A> {
                 };
                 exchange.keep_alive &= framing != BodyFraming::UntilClose;
                 // What the handler said of the connection is said to the peer by the encoder; it holds for us too.
-                exchange.keep_alive &= !says_close(&parts.headers);
+                exchange.keep_alive &= !wants_close(&parts.headers);
                 exchange.framing = Some(framing);
                 true
             }
@@ -501,12 +501,4 @@ fn poll_body<B: http_body::Body>(body: &mut Rest<B>, cx: &mut Context<'_>) -> Po
 
 fn is_ended<B: http_body::Body>(body: &Rest<B>) -> bool {
     body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream())
-}
-
-fn says_close(headers: &HeaderMap) -> bool {
-    headers.get_all(http::header::CONNECTION).iter().any(|v| {
-        v.as_bytes()
-            .split(|&b| b == b',')
-            .any(|o| o.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
 }
