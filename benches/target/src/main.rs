@@ -1,2 +1,51 @@
-//! Squall.
-fn main() {}
+//! `bench-target`: the program that is measured. Its routes are those of its peers in `benches/peers`.
+
+mod large;
+mod routes;
+
+use std::io::Write as _;
+
+use clap::Parser;
+use squall::live::{self, Hub, HubConfig, Live};
+use squall::{Error, Limits, Server};
+
+/// The program that is measured.
+#[derive(Parser, Debug)]
+#[command(name = "bench-target")]
+struct Args {
+    /// TCP port of 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Cores that serve.
+    #[arg(long, default_value_t = 1)]
+    cores: usize,
+}
+
+/// The largest WebSocket message: what the conformance suite sends.
+const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+
+fn main() -> Result<(), Error> {
+    let args = Args::parse();
+    let hub = Hub::new(HubConfig {
+        epoch: live::new_epoch(),
+        ..HubConfig::default()
+    });
+    let live = Live::new(hub, live::anyone);
+    let mut limits = Limits::default();
+    limits.ws.frame_bytes_max = MESSAGE_BYTES_MAX;
+    limits.ws.message_bytes_max = MESSAGE_BYTES_MAX;
+    Server::new(routes::routes(&live))
+        .bind(&format!("127.0.0.1:{}", args.port))
+        .cores(args.cores)
+        .limits(limits)
+        // No handler asks who its peer is; nor do those of the other programs.
+        .connect_info(false)
+        .live(&live)
+        .run_with(|handle| {
+            if let Some(address) = handle.local_addr() {
+                // Nobody reads what they started us for: then there is nobody to tell.
+                let _ = writeln!(std::io::stdout(), "listening on {address}");
+                let _ = std::io::stdout().flush();
+            }
+        })
+}

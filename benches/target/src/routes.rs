@@ -1,0 +1,64 @@
+//! What it serves.
+
+use serde::Serialize;
+use squall::live::{Incoming, Live, WsDoor};
+use squall::web::extract::State;
+use squall::web::routing::{get, post};
+use squall::web::ws::{Message, Socket, WebSocketUpgrade};
+use squall::web::{Body, Bytes, Json, Router, StatusCode};
+
+use crate::large::Large;
+
+/// The topic of the room.
+const ROOM: &str = "room";
+const HELLO: &str = "Hello, World!";
+
+#[derive(Serialize)]
+struct Greeting {
+    message: &'static str,
+}
+
+/// All routes.
+pub(crate) fn routes(live: &Live) -> Router {
+    let publisher = live.clone();
+    let room = WsDoor::new()
+        .bare()
+        .on_message(move |incoming| speak(&publisher, incoming));
+    Router::new()
+        .route("/", get(async || HELLO))
+        .route("/json", get(async || Json(Greeting { message: HELLO })))
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/large", get(async || Body::new(Large::default())))
+        .route(
+            "/ws/echo",
+            get(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)),
+        )
+        .route("/ws/room", live.ws_with(room, [ROOM]))
+        .route("/sse/room", live.sse([ROOM]))
+        .route("/pub/room", post(publish))
+        .route("/poll/room", live.poll([ROOM]))
+        .with_state(live.clone())
+}
+
+async fn echo(mut socket: Socket) {
+    while let Some(message) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A follower says something: all who follow receive it. A message past the hub's limits is dropped. In memory, publishing is
+/// done when the call returns.
+fn speak(live: &Live, incoming: Incoming<'_>) {
+    if let Message::Text(text) = incoming.message {
+        let _ = live.publish(ROOM, text).ready();
+    }
+}
+
+async fn publish(State(live): State<Live>, text: String) -> StatusCode {
+    match live.publish(ROOM, text).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
+    }
+}
