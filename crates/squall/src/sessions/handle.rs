@@ -40,8 +40,10 @@ pub(super) enum Change {
     Keep,
     /// The same session with other data.
     Write,
+    /// The same session under a new id, if it was not ended in the meantime.
+    Renew,
     /// A new session in the place of this one.
-    Rotate,
+    Replace,
     /// No session any more.
     End,
 }
@@ -88,7 +90,7 @@ impl Session {
         let mut state = self.state();
         state.owner = Some(owner);
         state.data = Map::new();
-        state.change = Change::Rotate;
+        state.change = Change::Replace;
     }
 
     /// Ends the session: record and cookie are removed.
@@ -101,7 +103,10 @@ impl Session {
 
     /// A new id for the same session, whose life starts anew: when rights grow (a password was confirmed).
     pub fn rotate(&self) {
-        self.state().change = Change::Rotate;
+        let mut state = self.state();
+        if matches!(state.change, Change::Keep | Change::Write) {
+            state.change = Change::Renew;
+        }
     }
 
     /// What is remembered under that name, if it is of that type.
@@ -143,7 +148,7 @@ impl State {
         self.change = match self.change {
             Change::Keep => Change::Write,
             // What is set after a sign-out belongs to a new session.
-            Change::End => Change::Rotate,
+            Change::End => Change::Replace,
             other => other,
         };
     }

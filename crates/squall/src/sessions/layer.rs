@@ -133,22 +133,50 @@ impl Sessions {
                 }
                 Ok(loaded.map(|_| self.removal_cookie()))
             }
-            (Change::Write | Change::Rotate, loaded) => {
-                let id = crate::hex(&crate::random_bytes::<ID_BYTES>());
-                let record = Record {
-                    key: Key::of_id(&id),
-                    owner,
-                    created_ms: now_ms,
-                    seen_ms: now_ms,
-                    data,
-                };
-                self.inner.store.insert(record).await?;
-                if let Some(old) = loaded {
-                    self.inner.store.remove(&old.key).await?;
+            (Change::Renew, Some(record)) => {
+                let old = record.key;
+                let still_there = self
+                    .inner
+                    .store
+                    .update(Record {
+                        owner,
+                        data: data.clone(),
+                        ..record
+                    })
+                    .await?;
+                if still_there {
+                    self.replace(Some(old), owner, data).await
+                } else {
+                    Ok(Some(self.removal_cookie()))
                 }
-                Ok(Some(self.id_cookie(&id)))
+            }
+            (Change::Replace | Change::Renew | Change::Write, loaded) => {
+                self.replace(loaded.map(|record| record.key), owner, data).await
             }
         }
+    }
+
+    /// A new session, then the end of the old one: whoever is cut off in between still has one of them.
+    async fn replace(
+        &self,
+        old: Option<Key>,
+        owner: Option<u64>,
+        data: String,
+    ) -> Result<Option<HeaderValue>, StoreError> {
+        let id = crate::hex(&crate::random_bytes::<ID_BYTES>());
+        let now_ms = self.now_ms();
+        let record = Record {
+            key: Key::of_id(&id),
+            owner,
+            created_ms: now_ms,
+            seen_ms: now_ms,
+            data,
+        };
+        self.inner.store.insert(record).await?;
+        if let Some(old) = old {
+            self.inner.store.remove(&old).await?;
+        }
+        Ok(Some(self.id_cookie(&id)))
     }
 
     fn id_cookie(&self, id: &str) -> HeaderValue {

@@ -46,6 +46,24 @@ impl MemoryStore {
     }
 }
 
+/// Removes the anonymous session that was used longest ago, and a sixteenth of the others with it, so that a flood of
+/// visitors does not look through all of them each time; if there is none, the oldest of those that are signed in.
+fn make_room(records: &mut HashMap<Key, Record>) {
+    let anonymous = records.values().filter(|record| record.owner.is_none());
+    let mut visitors: Vec<_> = anonymous.map(|record| (record.seen_ms, record.key)).collect();
+    if visitors.is_empty() {
+        let oldest = records.values().min_by_key(|record| record.seen_ms);
+        let oldest = oldest.map(|record| record.key);
+        records.retain(|key, _| Some(*key) != oldest);
+        return;
+    }
+    let sixteenth = visitors.len() / 16;
+    visitors.select_nth_unstable(sixteenth);
+    for (_, key) in &visitors[..=sixteenth] {
+        records.remove(key);
+    }
+}
+
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {
     Box::pin(std::future::ready(Ok(value)))
 }
@@ -58,12 +76,7 @@ impl Store for MemoryStore {
     fn insert(&self, record: Record) -> BoxFuture<'_, Result<(), StoreError>> {
         let mut records = self.records();
         if records.len() >= self.records_max && !records.contains_key(&record.key) {
-            let oldest = records
-                .values()
-                .min_by_key(|record| (record.owner.is_some(), record.seen_ms));
-            if let Some(key) = oldest.map(|record| record.key) {
-                records.remove(&key);
-            }
+            make_room(&mut records);
         }
         records.insert(record.key, record);
         ready(())

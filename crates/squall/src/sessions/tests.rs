@@ -35,6 +35,7 @@ fn site(change: impl FnOnce(Sessions) -> Sessions) -> Site {
             "/owner",
             get(async |session: Session| format!("{:?}", session.owner())),
         )
+        .route("/rotate", get(async |session: Session| session.rotate()))
         .route("/set", get(async |session: Session| session.set("n", &5)))
         .route(
             "/get",
@@ -167,23 +168,42 @@ async fn the_server_can_end_any_of_them() {
 #[tokio::test]
 async fn an_ended_session_is_not_written_again() {
     let site = site(|sessions| sessions);
-    let sessions = site.sessions.clone();
+    let (set, rotate) = (site.sessions.clone(), site.sessions.clone());
+    let set = async move |session: Session| {
+        set.revoke(&session.key().unwrap()).await.unwrap();
+        session.set("n", &1)
+    };
+    let rotate = async move |session: Session| {
+        rotate.revoke(&session.key().unwrap()).await.unwrap();
+        session.rotate();
+    };
     let app = Router::new()
-        .route(
-            "/race",
-            get(async move |session: Session| {
-                sessions.revoke(&session.key().unwrap()).await.unwrap();
-                session.set("n", &1)
-            }),
-        )
+        .route("/set", get(set))
+        .route("/rotate", get(rotate))
         .layer(site.sessions.layer());
-    let cookie = site.cookie("/in", "").await.unwrap();
-    let request = Request::get("/race")
-        .header(COOKIE, &cookie)
-        .body(Body::empty())
-        .unwrap();
-    assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::OK);
-    assert!(site.store.is_empty());
+    for path in ["/set", "/rotate"] {
+        let cookie = site.cookie("/in", "").await.unwrap();
+        let request = Request::get(path)
+            .header(COOKIE, &cookie)
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(
+            app.clone().oneshot(request).await.unwrap().status(),
+            StatusCode::OK
+        );
+        assert!(site.store.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_can_change_its_id_and_stay() {
+    let site = site(|sessions| sessions);
+    let before = site.cookie("/in", "").await.unwrap();
+    let after = site.cookie("/rotate", &before).await.unwrap();
+    assert_ne!(before, after);
+    assert_eq!(site.text("/owner", &after).await, "Some(7)");
+    assert_eq!(site.text("/owner", &before).await, "None");
+    assert_eq!(site.store.len(), 1);
 }
 
 #[tokio::test]
@@ -236,6 +256,16 @@ async fn a_full_store_lets_visitors_go_first() {
     assert_eq!(store.len(), 2);
     assert!(store.load(&Key([2; 32])).await.unwrap().is_none());
     assert!(!store.update(record(2, None, 9)).await.unwrap());
+    store.insert(record(4, Some(9), 7)).await.unwrap();
+    assert!(
+        store.load(&Key([1; 32])).await.unwrap().is_none(),
+        "then the one that was used longest ago"
+    );
+    let flood = MemoryStore::new(64);
+    for n in 0..200 {
+        flood.insert(record(n, None, n.into())).await.unwrap();
+        assert!(flood.len() <= 64 && flood.load(&Key([n; 32])).await.unwrap().is_some());
+    }
 }
 
 #[test]
