@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::DEADLINE;
 
 /// Lines of a program's error output that are kept to be shown when a test fails.
-const ERROR_LINES_MAX: usize = 200;
+const ERROR_LINES_MAX: usize = 30;
 
 /// Where the program `name` of this workspace is.
 ///

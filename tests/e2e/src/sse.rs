@@ -46,12 +46,14 @@ impl<R: BufRead> Events<R> {
         let mut event = Event::default();
         let mut has_data = false;
         loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line)?;
-            let Some(line) = line.strip_suffix('\n') else {
+            // As bytes: the stream may be cut in the middle of a character.
+            let mut line = Vec::new();
+            self.reader.read_until(b'\n', &mut line)?;
+            let Some(line) = line.strip_suffix(b"\n") else {
                 return Ok(None);
             };
-            let line = line.strip_suffix('\r').unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = str::from_utf8(line).map_err(|_| bad("an event that is not UTF-8"))?;
             if line.is_empty() {
                 if has_data {
                     event.id.clone_from(&self.id);
