@@ -96,6 +96,11 @@ impl TestServer {
         self.logs.expect(level, text);
     }
 
+    /// Announces a warning or an error that may come or not.
+    pub fn allow_log(&self, level: Level, text: &str) {
+        self.logs.allow(level, text);
+    }
+
     /// What its threads logged so far: engine, layers and handlers.
     pub fn log_lines(&self) -> Vec<LogLine> {
         self.logs.lines()

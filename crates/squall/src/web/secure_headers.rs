@@ -42,7 +42,8 @@ pub struct SecureHeaders {
 }
 
 impl SecureHeaders {
-    /// Another `Content-Security-Policy`.
+    /// Another `Content-Security-Policy`. Note that `form-action 'self'` of the default also forbids what a form's
+    /// answer redirects to: a page whose form leads elsewhere (OAuth consent) needs its own.
     #[must_use]
     pub fn csp(self, policy: &'static str) -> Self {
         self.set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))
@@ -55,7 +56,8 @@ impl SecureHeaders {
         self
     }
 
-    /// Another `Referrer-Policy`.
+    /// Another `Referrer-Policy`. With `no-referrer`, browsers send `Origin: null` with the forms of our own pages, and
+    /// [`crate::xsrf`] refuses it where `Sec-Fetch-Site` is not sent: `same-origin` hides as much from others.
     #[must_use]
     pub fn referrer_policy(self, policy: &'static str) -> Self {
         self.set(REFERRER_POLICY, HeaderValue::from_static(policy))
