@@ -98,7 +98,7 @@ class Posting(FeedCase):
         gus = self.feed.person("gus")
         changed = gus.account_update_credentials(display_name="Gus <3", note="about\nme")
         self.assertEqual((changed.display_name, changed.source.note), ("Gus <3", "about\nme"))
-        self.assertEqual(changed.note, "<p>about<br>me</p>")
+        self.assertEqual(changed.note, "<p>about<br />me</p>")
         requests.patch(
             self.feed.origin + "/api/v1/accounts/update_credentials",
             files={"source[privacy]": (None, "private")},

@@ -26,7 +26,7 @@ pub(crate) fn html(site: &Site, text: &str, mentions: &[Mention]) -> String {
 pub(crate) fn plain(text: &str) -> String {
     text.split("\n\n")
         .filter(|paragraph| !paragraph.trim().is_empty())
-        .map(|paragraph| format!("<p>{}</p>", linkify(paragraph.trim_matches('\n'))))
+        .map(|paragraph| format!("<p>{}</p>", inline(paragraph.trim_matches('\n'))))
         .collect()
 }
 
@@ -36,7 +36,7 @@ fn paragraph_html(site: &Site, text: &str, mentions: &[Mention], out: &mut Strin
         let Some(person) = mentions.iter().find(|mention| mention.name == found.name) else {
             continue;
         };
-        out.push_str(&linkify(&text[written..found.range.start]));
+        out.push_str(&inline(&text[written..found.range.start]));
         // The classes are what clients look for to open the profile inside themselves.
         out.push_str(&format!(
             "<span class=\"h-card\"><a href=\"{}\" class=\"u-url mention\">@<span>{}</span></a></span>",
@@ -45,7 +45,12 @@ fn paragraph_html(site: &Site, text: &str, mentions: &[Mention], out: &mut Strin
         ));
         written = found.range.end;
     }
-    out.push_str(&linkify(&text[written..]));
+    out.push_str(&inline(&text[written..]));
+}
+
+/// Links and line ends. Some clients turn both a `<br>` and the line end after it into a new line.
+fn inline(text: &str) -> String {
+    linkify(text).replace("<br>\n", "<br />")
 }
 
 #[cfg(test)]
@@ -65,7 +70,7 @@ mod tests {
     fn paragraphs_line_ends_and_brackets() {
         assert_eq!(
             html(&site(), "a <b>\nc\n\nd & e", &[]),
-            "<p>a &lt;b&gt;<br>c</p><p>d &amp; e</p>"
+            "<p>a &lt;b&gt;<br />c</p><p>d &amp; e</p>"
         );
         assert_eq!(html(&site(), "a\n\n\nb\n\n", &[]), "<p>a</p><p>b</p>");
         assert_eq!(plain("x\n\n<y>"), "<p>x</p><p>&lt;y&gt;</p>");
