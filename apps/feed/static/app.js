@@ -22,22 +22,22 @@ function tick() {
 
 // Posts
 let waiting = new Map(); // by id, while the reader is further down
-let hole = false; // some are missing between those and the list
+let hole = false; // some are missing in between
 let unseen = 0; // came in the background
 let saying;
 
 const idOf = (post) => post.dataset.post;
 const shown = (id) => $(`[data-post="${id}"]`, list);
 /** May the list change under the reader? At its top, and not where the keyboard is. */
-const free = () => list.getBoundingClientRect().top > 0 && !list.contains(document.activeElement) && !$('[open]', list);
+const free = () => list.getBoundingClientRect().top >= 0 && !list.contains(document.activeElement) && !$('[open]', list);
 
 /** A post, with this reader's buttons. */
 function build(html) {
   const box = document.createElement('template');
   box.innerHTML = html;
   const post = box.content.firstElementChild;
-  const { post: id, url, author } = post.dataset;
   if (!me) return post;
+  const { post: id, url, author } = post.dataset;
   const [form, more] = $('#buttons').content.cloneNode(true).children;
   form.action = `${url}/favourite`;
   form.elements.next.value += id;
@@ -135,7 +135,7 @@ function open() {
   };
   es.addEventListener('gap', renew);
   // The browser comes back by itself, with the last id, unless it was refused.
-  es.onerror = () => es === source && es.readyState === 2 && later(tries > 1 ? renew : open);
+  es.onerror = () => es === source && es.readyState === 2 && later(tries ? renew : open);
 }
 
 /** After a gap: the page as it is now. */
@@ -166,17 +166,20 @@ async function renew() {
   }
 }
 
-/** Browsers open six connections to a site: of the pages in the background only one stays connected. */
+/** Browsers open six connections to a site: in the background one page keeps its. */
 function settle() {
   release?.();
+  clearTimeout(timer);
   if (!document.hidden) {
     unseen = 0;
     count();
     return source || open();
   }
   navigator.locks?.request('background', { ifAvailable: true }, (lock) => {
-    if (lock && document.hidden) return new Promise((done) => (release = done));
-    timer = setTimeout(() => document.hidden && close(), 20_000);
+    if (!document.hidden) return;
+    if (!lock) return void (timer = setTimeout(close, 20_000));
+    source || open();
+    return new Promise((done) => (release = done));
   });
 }
 
