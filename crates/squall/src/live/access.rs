@@ -1,5 +1,7 @@
 //! Who may follow what: the question, the answer, and the refusal.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
@@ -133,7 +135,7 @@ impl IntoResponse for Refusal {
 }
 
 /// A problem as RFC 9457 writes it.
-pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
+fn problem(status: StatusCode, detail: &str) -> Response {
     let mut body = format!("{{\"status\":{},\"title\":", status.as_u16()).into_bytes();
     json_string(status.canonical_reason().unwrap_or("Error"), &mut body);
     body.extend_from_slice(b",\"detail\":");
@@ -150,11 +152,13 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
 #[derive(Clone)]
 pub struct Topics(Kind);
 
+type FromRequest = dyn Fn(&Parts) -> Vec<String> + Send + Sync;
+
 #[derive(Clone)]
 enum Kind {
     Fixed(Vec<String>),
     Query,
-    With(std::sync::Arc<dyn Fn(&Parts) -> Vec<String> + Send + Sync>),
+    With(Arc<FromRequest>),
 }
 
 impl Topics {
@@ -165,7 +169,7 @@ impl Topics {
 
     /// Made from the request, from its path for example.
     pub fn with(topics: impl Fn(&Parts) -> Vec<String> + Send + Sync + 'static) -> Self {
-        Self(Kind::With(std::sync::Arc::new(topics)))
+        Self(Kind::With(Arc::new(topics)))
     }
 
     pub(crate) fn of(&self, parts: &Parts, query: &super::doors::Query) -> Vec<String> {

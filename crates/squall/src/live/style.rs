@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::encode::{Encode, PollJson, SseEvents, WsBare, WsJson};
+use super::encode::{Encode, Encoded, Lost, PollJson, SseEvents, WsBare, WsJson};
 
 /// Most styles of one [`Live`](super::Live).
 pub const STYLES_MAX: usize = 4_096;
@@ -56,6 +56,13 @@ impl Styles {
         );
         all.push(encode);
         Style((all.len() - 1) as u16)
+    }
+
+    /// Whether the style can tell of a gap.
+    pub(crate) fn has_words_for(&self, style: Style, lost: &Lost) -> bool {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(usize::from(style.0))
+            .is_some_and(|encode| encode.gap(lost, &mut Vec::new()) != Encoded::Skip)
     }
 
     /// A core's own copy, so that it needs no lock for each message.

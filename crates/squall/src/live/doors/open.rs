@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use squall_engine::source::Park;
 
 use super::query::Query;
-use crate::live::access::{Ask, Grant, Moment, Topics, problem};
+use crate::live::access::{Ask, Grant, Moment, Refusal, Topics};
 use crate::live::api::Live;
+use crate::live::encode::Lost;
 use crate::live::ticket::{Spec, Start, Ticket};
 
 /// Asks the application; answers the grant, or the response that refuses.
@@ -20,7 +20,7 @@ pub(super) async fn ask(
     topics: &Topics,
     parts: Parts,
     query: &Query,
-) -> Result<Asked, Response> {
+) -> Result<Asked, Refusal> {
     let moment = live.moment();
     let topics = topics.of(&parts, query);
     check_topics(live, topics.iter(), topics.len())?;
@@ -29,7 +29,7 @@ pub(super) async fn ask(
         door: spec.door,
         parts,
     };
-    let grant = live.ask(ask).await.map_err(IntoResponse::into_response)?;
+    let grant = live.ask(ask).await?;
     Ok(Asked { moment, grant })
 }
 
@@ -46,7 +46,7 @@ pub(super) fn park(
     Asked { moment, grant }: Asked,
     query: &Query,
     deadline: Option<Instant>,
-) -> Result<Park, Response> {
+) -> Result<Park, Refusal> {
     check_topics(
         live,
         grant.topics.iter().map(|(topic, _)| topic),
@@ -70,11 +70,32 @@ pub(super) fn park(
     .park())
 }
 
+/// Refuses a stream that would begin with a gap which its style cannot tell of. Closing it would not do: a browser would
+/// come back with the same cursor again and again. 410 makes it stop, and the page can load itself anew.
+pub(super) fn check_gap(live: &Live, spec: &Spec, grant: &Grant, query: &Query) -> Result<(), Refusal> {
+    let Some(cursor) = query.cursor else { return Ok(()) };
+    let hub = live.hub();
+    let topics: Vec<&str> = grant.topics.iter().map(|(topic, _)| topic.as_str()).collect();
+    let floor = hub.floor(&topics);
+    let lost = Lost {
+        after: cursor,
+        resume: hub.cursor_at(floor),
+    };
+    let gone = hub.offset_of(&cursor).is_none_or(|offset| offset < floor);
+    if gone && !live.inner.styles.has_words_for(spec.style, &lost) {
+        return Err(Refusal::problem(
+            StatusCode::GONE,
+            "What follows this cursor is no longer kept. Load anew.",
+        ));
+    }
+    Ok(())
+}
+
 fn check_topics<'a>(
     live: &Live,
     topics: impl Iterator<Item = &'a String>,
     count: usize,
-) -> Result<(), Response> {
+) -> Result<(), Refusal> {
     if count > live.inner.config.follower_topics_max {
         return Err(bad("There are too many topics."));
     }
@@ -88,6 +109,6 @@ fn check_topics<'a>(
 }
 
 /// 400.
-pub(super) fn bad(detail: &str) -> Response {
-    problem(StatusCode::BAD_REQUEST, detail)
+pub(super) fn bad(detail: &str) -> Refusal {
+    Refusal::problem(StatusCode::BAD_REQUEST, detail)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use http::HeaderValue;
 use http::Method;
@@ -14,7 +14,7 @@ use http::request::Parts;
 
 use super::open::{self, Asked};
 use super::query::Query;
-use crate::live::access::{Door, Grant, Moment, Topics};
+use crate::live::access::{Door, Grant, Moment, Refusal, Topics};
 use crate::live::api::Live;
 use crate::live::style::Style;
 use crate::live::ticket::Spec;
@@ -56,12 +56,12 @@ impl PollDoor {
             async move {
                 door.serve(&live, &topics, request)
                     .await
-                    .unwrap_or_else(|response| response)
+                    .unwrap_or_else(IntoResponse::into_response)
             }
         })
     }
 
-    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Response> {
+    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Refusal> {
         let parts = request.into_parts().0;
         let query = Query::read(&parts, false).map_err(open::bad)?;
         let head = parts.method == Method::HEAD;
@@ -69,7 +69,7 @@ impl PollDoor {
         self.respond(live, head, &query, asked)
     }
 
-    fn respond(&self, live: &Live, head: bool, query: &Query, asked: Asked) -> Result<Response, Response> {
+    fn respond(&self, live: &Live, head: bool, query: &Query, asked: Asked) -> Result<Response, Refusal> {
         let timeout_ms = query
             .timeout_ms
             .unwrap_or(POLL_TIMEOUT_MS)
@@ -101,10 +101,10 @@ impl Live {
     pub fn poll_response(&self, door: &PollDoor, parts: &Parts, moment: Moment, grant: Grant) -> Response {
         let query = match Query::read(parts, false) {
             Ok(query) => query,
-            Err(detail) => return open::bad(detail),
+            Err(detail) => return open::bad(detail).into_response(),
         };
         let head = parts.method == Method::HEAD;
         door.respond(self, head, &query, Asked { moment, grant })
-            .unwrap_or_else(|response| response)
+            .unwrap_or_else(IntoResponse::into_response)
     }
 }

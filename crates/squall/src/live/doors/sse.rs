@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -13,7 +13,7 @@ use http::{HeaderValue, Method};
 
 use super::open::{self, Asked};
 use super::query::Query;
-use crate::live::access::{Door, Grant, Moment, Topics};
+use crate::live::access::{Door, Grant, Moment, Refusal, Topics};
 use crate::live::api::Live;
 use crate::live::style::Style;
 use crate::live::ticket::Spec;
@@ -42,6 +42,9 @@ impl SseDoor {
     }
 
     /// How messages are framed: see [`Live::style`]. What the style writes is written to the stream as it is.
+    ///
+    /// A style that has no words for a gap: whoever comes with a cursor that is too old is answered 410, and a
+    /// stream that falls behind is closed.
     #[must_use]
     pub fn style(self, style: Style) -> Self {
         self.change(|spec| spec.style = style)
@@ -70,12 +73,12 @@ impl SseDoor {
             async move {
                 door.serve(&live, &topics, request)
                     .await
-                    .unwrap_or_else(|response| response)
+                    .unwrap_or_else(IntoResponse::into_response)
             }
         })
     }
 
-    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Response> {
+    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Refusal> {
         let parts = request.into_parts().0;
         let query = Query::read(&parts, true).map_err(open::bad)?;
         let head = parts.method == Method::HEAD;
@@ -83,7 +86,8 @@ impl SseDoor {
         self.respond(live, head, &query, asked)
     }
 
-    fn respond(&self, live: &Live, head: bool, query: &Query, asked: Asked) -> Result<Response, Response> {
+    fn respond(&self, live: &Live, head: bool, query: &Query, asked: Asked) -> Result<Response, Refusal> {
+        open::check_gap(live, &self.spec, &asked.grant, query)?;
         let park = open::park(live, &self.spec, asked, query, None)?;
         let mut response = Response::new(Body::empty());
         let fields = response.headers_mut();
@@ -115,10 +119,10 @@ impl Live {
     pub fn sse_response(&self, door: &SseDoor, parts: &Parts, moment: Moment, grant: Grant) -> Response {
         let query = match Query::read(parts, true) {
             Ok(query) => query,
-            Err(detail) => return open::bad(detail),
+            Err(detail) => return open::bad(detail).into_response(),
         };
         let head = parts.method == Method::HEAD;
         door.respond(self, head, &query, Asked { moment, grant })
-            .unwrap_or_else(|response| response)
+            .unwrap_or_else(IntoResponse::into_response)
     }
 }

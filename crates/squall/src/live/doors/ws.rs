@@ -12,7 +12,7 @@ use squall_engine::wire::ws::{Accept, check_upgrade};
 
 use super::open::{self, Asked};
 use super::query::Query;
-use crate::live::access::{Door, Grant, Moment, Topics, problem};
+use crate::live::access::{Door, Grant, Moment, Refusal, Topics};
 use crate::live::api::Live;
 use crate::live::connection::Incoming;
 use crate::live::style::Style;
@@ -93,12 +93,12 @@ impl WsDoor {
             async move {
                 door.serve(&live, &topics, request)
                     .await
-                    .unwrap_or_else(|response| response)
+                    .unwrap_or_else(IntoResponse::into_response)
             }
         })
     }
 
-    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Response> {
+    async fn serve(self, live: &Live, topics: &Topics, request: Request) -> Result<Response, Refusal> {
         let parts = request.into_parts().0;
         let accept = self.check(&parts)?;
         let query = Query::read(&parts, false).map_err(open::bad)?;
@@ -107,14 +107,14 @@ impl WsDoor {
     }
 
     /// The handshake, and where it comes from.
-    fn check(&self, parts: &Parts) -> Result<Accept, Response> {
+    fn check(&self, parts: &Parts) -> Result<Accept, Refusal> {
         let accept = check_upgrade(&parts.method, parts.version, &parts.headers).map_err(|error| {
-            let mut response = problem(error.status(), error.reason());
+            let mut response = Refusal::problem(error.status(), error.reason()).into_response();
             response.headers_mut().extend(error.fields());
-            response
+            Refusal::from(response)
         })?;
         if !self.spec.any_origin && !may_open(parts, &self.spec.trusted_origins) {
-            return Err(problem(
+            return Err(Refusal::problem(
                 StatusCode::FORBIDDEN,
                 "Pages of this origin may not open a WebSocket here.",
             ));
@@ -129,7 +129,7 @@ impl WsDoor {
         protocol: Option<&str>,
         query: &Query,
         asked: Asked,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Refusal> {
         let park = open::park(live, &self.spec, asked, query, None)?;
         let ours: Vec<&str> = self.spec.protocols.iter().map(String::as_str).collect();
         let mut response = (StatusCode::SWITCHING_PROTOCOLS, Body::empty()).into_response();
@@ -165,6 +165,6 @@ impl Live {
             let query = Query::read(parts, false).map_err(open::bad)?;
             door.respond(self, &accept, protocol, &query, Asked { moment, grant })
         };
-        open().unwrap_or_else(|response: Response| response)
+        open().unwrap_or_else(|refusal: Refusal| refusal.into_response())
     }
 }

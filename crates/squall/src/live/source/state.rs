@@ -134,7 +134,7 @@ impl State {
             return;
         }
         if spec.door == Door::Sse {
-            let hello = hello(spec, &resume);
+            let hello = hello(spec, gap_after.is_none().then_some(&resume));
             if !hello.is_empty() {
                 conn.aside(hello, false);
             }
@@ -256,13 +256,15 @@ impl State {
     }
 }
 
-/// The first bytes of a stream. The `id` has no event: browsers remember it all the same.
-fn hello(spec: &Spec, resume: &Cursor) -> Bytes {
+/// The first bytes of a stream. The `id` has no event: browsers remember it all the same. So there is none where a gap is
+/// told next: a stream that broke between the two would have moved the cursor in silence.
+fn hello(spec: &Spec, resume: Option<&Cursor>) -> Bytes {
     if let Some(hello) = &spec.hello {
         return hello.clone();
     }
     let jitter =
         u64::from(u16::from_le_bytes(crate::random_bytes())) * (SSE_RETRY_MS / 2) / u64::from(u16::MAX);
     // No `data:` line, not even an empty one: that would be an event.
-    format!("retry: {}\nid: {resume}\n\n", SSE_RETRY_MS + jitter).into()
+    let id = resume.map_or(String::new(), |resume| format!("id: {resume}\n"));
+    format!("retry: {}\n{id}\n", SSE_RETRY_MS + jitter).into()
 }
