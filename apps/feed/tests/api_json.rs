@@ -22,7 +22,7 @@ fn settled(value: &Value) -> Value {
                 json!(text)
             }
         }
-        Value::Array(list) => list.iter().map(|entry| settled(entry)).collect(),
+        Value::Array(list) => list.iter().map(settled).collect(),
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| (key.clone(), settled(value)))

@@ -294,10 +294,41 @@ fn a_revoked_token_ends_its_streams() {
 }
 
 #[test]
-fn too_much_at_once_ends_the_connection() {
+fn messages_and_streams_of_a_connection_are_bounded() {
     let feed = Feed::start();
     let ann = feed.person("ann");
     let mut socket = ws(&feed, "", &ann.token);
-    socket.send_text(&format!("{{\"type\":\"{}\"}}", "x".repeat(4 * 1024)));
+    let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
+    socket.send_text(&padded(4 * 1024));
+    settle(&mut socket);
+    for number in 0..32 {
+        socket.send_text(
+            &json!({ "type": "subscribe", "stream": "hashtag", "tag": number.to_string() }).to_string(),
+        );
+    }
+    settle(&mut socket);
+    socket.send_text(r#"{"type":"subscribe","stream":"public"}"#);
+    assert_eq!(socket.text(), r#"{"error":"Too many requests","status":429}"#);
+    socket.send_text(r#"{"type":"unsubscribe","stream":"hashtag","tag":"7"}"#);
+    socket.send_text(r#"{"type":"subscribe","stream":"public"}"#);
+    settle(&mut socket);
+    let id = feed.say(&ann, "x", "public");
+    assert_eq!(frame(&mut socket).2, id);
+    socket.send_text(&padded(4 * 1024 + 1));
     assert!(matches!(socket.recv(), WsEvent::Close(..)));
+}
+
+#[test]
+fn who_follows_many_has_one_stream_of_all() {
+    let feed = Feed::start();
+    let ann = feed.person("ann");
+    let others: Vec<Person> = (0..30).map(|number| feed.person(&format!("p{number}"))).collect();
+    others.iter().for_each(|other| feed.follow(&ann, other));
+    let mut socket = ws(&feed, "", &ann.token);
+    socket.send_text(r#"{"type":"subscribe","stream":"user"}"#);
+    settle(&mut socket);
+    for other in &others {
+        let id = feed.say(other, "x", "private");
+        assert_eq!(frame(&mut socket).2, id);
+    }
 }
