@@ -173,8 +173,10 @@ fn notifications_and_deletions_arrive() {
     );
 }
 
-/// What a poll from `cursor` brings, to the end: texts, and where it ended.
-fn poll_all(client: &Client, path: &str, cursor: &str) -> (Vec<String>, String) {
+/// What a poll from `cursor` brings, up to all that was said so far: texts, and where it ended.
+fn poll_all(feed: &Running, client: &Client, path: &str, cursor: &str) -> (Vec<String>, String) {
+    // A post is answered when it is kept, which is a moment before it is published; this waits for that.
+    feed.cursor();
     let (mut texts, mut cursor) = (Vec::new(), cursor.to_owned());
     loop {
         let answer = client
@@ -208,17 +210,17 @@ fn cursors_survive_a_restart() {
     for number in 0..5 {
         feed.post(ada, &format!("{number}"), Audience::ALL[number % 4]);
     }
-    let (before, middle) = poll_all(&client, "/poll/home", &from);
+    let (before, middle) = poll_all(&feed, &client, "/poll/home", &from);
     assert_eq!(before, ["0", "1", "2", "3", "4"]);
     // The session is kept too: the same cookie works after the restart.
     let cookie = client.jar().get("sid").unwrap().to_owned();
     let feed = feed.restarted();
     let client = feed.server.client().browser();
     client.jar().set("sid", &cookie);
-    assert_eq!(poll_all(&client, "/poll/home", &from).0, before);
-    assert_eq!(poll_all(&client, "/poll/home", &middle).0, [""; 0]);
+    assert_eq!(poll_all(&feed, &client, "/poll/home", &from).0, before);
+    assert_eq!(poll_all(&feed, &client, "/poll/home", &middle).0, [""; 0]);
     feed.post(ada, "after", Audience::Followers);
-    assert_eq!(poll_all(&client, "/poll/home", &middle).0, ["after"]);
+    assert_eq!(poll_all(&feed, &client, "/poll/home", &middle).0, ["after"]);
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn a_cursor_beyond_what_is_gone_is_no_gap() {
     let feed = feed.restarted();
     let client = feed.server.client().browser();
     client.jar().set("sid", &cookie);
-    assert_eq!(poll_all(&client, "/poll/home", &from), (Vec::new(), from));
+    assert_eq!(poll_all(&feed, &client, "/poll/home", &from), (Vec::new(), from));
 }
 
 #[test]
@@ -263,7 +265,7 @@ fn a_page_and_its_stream_join_without_gap_or_repeat() {
         writer.join().unwrap();
     }
     for (page, cursor) in pages {
-        let (streamed, _) = poll_all(&client, "/poll/home", &cursor.to_string());
+        let (streamed, _) = poll_all(&feed, &client, "/poll/home", &cursor.to_string());
         let mut count = BTreeMap::new();
         page.iter()
             .chain(&streamed)

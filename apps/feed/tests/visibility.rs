@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 
 use common::Site;
-use feed::domain::{Audience, NewPost, Paging, PersonId, PostView, Standing, may_see};
+use feed::domain::{Audience, NewPost, Paging, PersonId, PostId, PostView, Standing, may_see};
 use feed::store::{NotificationFilter, ProfileFilter};
 use feed::stream::topic;
 use feed::stream::topics::{Page, topics};
@@ -79,102 +79,135 @@ async fn check(world: &World) {
         graph.remove(&(people[from], people[to]));
     }
     for viewer in people.into_iter().map(Some).chain([None]) {
-        check_viewer(&site, &posts, &people, viewer, &graph).await;
+        Looking {
+            site: &site,
+            posts: &posts,
+            viewer,
+            graph: &graph,
+        }
+        .check(&people)
+        .await;
     }
 }
 
-async fn check_viewer(
-    site: &Site,
-    posts: &[PostView],
-    people: &[PersonId],
+/// One viewer of a world, and what the rule says that they see of it.
+struct Looking<'a> {
+    site: &'a Site,
+    posts: &'a [PostView],
     viewer: Option<PersonId>,
-    graph: &HashSet<(PersonId, PersonId)>,
-) {
-    let store = &site.store;
-    let follows = |author| viewer.is_some_and(|viewer| graph.contains(&(viewer, author)));
-    let sees = |post: &PostView| {
+    graph: &'a HashSet<(PersonId, PersonId)>,
+}
+
+impl Looking<'_> {
+    fn follows(&self, author: PersonId) -> bool {
+        self.viewer
+            .is_some_and(|viewer| self.graph.contains(&(viewer, author)))
+    }
+
+    fn sees(&self, post: &PostView) -> bool {
         may_see(
-            Standing::of(viewer, post.author.id, follows(post.author.id)),
+            Standing::of(self.viewer, post.author.id, self.follows(post.author.id)),
             post.audience,
         )
-    };
-    // Newest first, as every list is.
-    let expect = |wanted: &dyn Fn(&PostView) -> bool| -> Vec<_> {
-        posts
+    }
+
+    /// The posts that are seen and wanted, newest first, as every list is.
+    fn expect(&self, wanted: impl Fn(&PostView) -> bool) -> Vec<PostId> {
+        let seen = self
+            .posts
             .iter()
             .rev()
-            .filter(|post| sees(post) && wanted(post))
-            .map(|post| post.id)
-            .collect()
-    };
-    let ids = |found: Vec<PostView>| found.into_iter().map(|post| post.id).collect::<Vec<_>>();
+            .filter(|post| self.sees(post) && wanted(post));
+        seen.map(|post| post.id).collect()
+    }
 
-    for post in posts {
-        assert_eq!(store.post(viewer, post.id).await.is_ok(), sees(post));
-        if let Ok(context) = store.context(viewer, post.id).await {
-            assert!(context.ancestors.iter().chain(&context.descendants).all(sees));
+    async fn check(&self, people: &[PersonId]) {
+        self.check_single().await;
+        self.check_lists(people).await;
+        match self.viewer {
+            Some(viewer) => self.check_home(viewer).await,
+            None => assert!(
+                topics(&self.site.store, None, Page::Home)
+                    .await
+                    .unwrap_err()
+                    .is_missing()
+            ),
         }
     }
-    let all = posts.iter().map(|post| post.id).rev().collect();
-    assert_eq!(ids(store.posts(viewer, all).await.unwrap()), expect(&|_| true));
-    assert_eq!(
-        ids(store
-            .search_posts(viewer, "word", Paging::newest(80))
-            .await
-            .unwrap()),
-        expect(&|_| true)
-    );
-    let public = store.public(viewer, Paging::newest(80)).await.unwrap().value;
-    assert_eq!(ids(public), expect(&|post| post.audience == Audience::Public));
-    let followed = |page: Vec<String>| {
-        move |post: &PostView| {
-            topic::of_post(post.author.id, post.audience)
-                .iter()
-                .filter(|topic| page.contains(topic))
-                .count()
+
+    async fn check_single(&self) {
+        let store = &self.site.store;
+        for post in self.posts {
+            assert_eq!(store.post(self.viewer, post.id).await.is_ok(), self.sees(post));
+            if let Ok(context) = store.context(self.viewer, post.id).await {
+                assert!(
+                    context
+                        .ancestors
+                        .iter()
+                        .chain(&context.descendants)
+                        .all(|post| self.sees(post))
+                );
+            }
         }
-    };
-    for &author in people {
-        let list = store
-            .profile(viewer, author, ProfileFilter::default(), Paging::newest(80))
-            .await
-            .unwrap()
-            .value;
-        let expected = expect(&|post| post.author.id == author);
-        assert_eq!(ids(list), expected);
-        let count = followed(topics(store, viewer, Page::Profile(author)).await.unwrap());
-        for post in posts {
-            assert_eq!(
-                count(post),
-                usize::from(expected.contains(&post.id)),
-                "a page's topics are its list, once each"
-            );
-        }
-    }
-    let Some(viewer) = viewer else {
-        assert!(topics(store, None, Page::Home).await.unwrap_err().is_missing());
-        return;
-    };
-    let expected = expect(&|post| post.author.id == viewer || follows(post.author.id));
-    assert_eq!(
-        ids(store.home(viewer, Paging::newest(80)).await.unwrap().value),
-        expected
-    );
-    let count = followed(topics(store, Some(viewer), Page::Home).await.unwrap());
-    for post in posts {
+        let all = self.posts.iter().map(|post| post.id).rev().collect();
         assert_eq!(
-            count(post),
-            usize::from(expected.contains(&post.id)),
-            "home's topics are its list, once each"
+            ids(store.posts(self.viewer, all).await.unwrap()),
+            self.expect(|_| true)
+        );
+        let found = store
+            .search_posts(self.viewer, "word", Paging::newest(80))
+            .await
+            .unwrap();
+        assert_eq!(ids(found), self.expect(|_| true));
+    }
+
+    async fn check_lists(&self, people: &[PersonId]) {
+        let store = &self.site.store;
+        let public = store.public(self.viewer, Paging::newest(80)).await.unwrap().value;
+        assert_eq!(ids(public), self.expect(|post| post.audience == Audience::Public));
+        for &author in people {
+            let filter = ProfileFilter::default();
+            let list = store
+                .profile(self.viewer, author, filter, Paging::newest(80))
+                .await
+                .unwrap()
+                .value;
+            let expected = self.expect(|post| post.author.id == author);
+            assert_eq!(ids(list), expected);
+            self.check_topics(Page::Profile(author), &expected).await;
+        }
+    }
+
+    async fn check_home(&self, viewer: PersonId) {
+        let store = &self.site.store;
+        let expected = self.expect(|post| post.author.id == viewer || self.follows(post.author.id));
+        assert_eq!(
+            ids(store.home(viewer, Paging::newest(80)).await.unwrap().value),
+            expected
+        );
+        self.check_topics(Page::Home, &expected).await;
+        let told = store
+            .notifications(viewer, NotificationFilter::default(), Paging::newest(80))
+            .await
+            .unwrap();
+        let posts: Vec<_> = told.value.iter().filter_map(|told| told.post.as_ref()).collect();
+        assert!(
+            posts.into_iter().all(|post| self.sees(post)),
+            "nobody is told of what they may not see"
         );
     }
-    let told = store
-        .notifications(viewer, NotificationFilter::default(), Paging::newest(80))
-        .await
-        .unwrap()
-        .value;
-    assert!(
-        told.iter().filter_map(|told| told.post.as_ref()).all(sees),
-        "nobody is told of what they may not see"
-    );
+
+    /// What the page's stream brings is what the page lists, each post once.
+    async fn check_topics(&self, page: Page, expected: &[PostId]) {
+        let followed = topics(&self.site.store, self.viewer, page).await.unwrap();
+        for post in self.posts {
+            let published = topic::of_post(post.author.id, post.audience);
+            let received = published.iter().filter(|topic| followed.contains(topic)).count();
+            assert_eq!(received, usize::from(expected.contains(&post.id)), "{page:?}");
+        }
+    }
+}
+
+fn ids(posts: Vec<PostView>) -> Vec<PostId> {
+    posts.into_iter().map(|post| post.id).collect()
 }
