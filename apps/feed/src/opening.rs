@@ -73,7 +73,8 @@ fn stream(store: &Store, site: &Site, changes: Changes) -> Result<(Hub, Live), S
     tracing::info!(events = events.len(), "the stream continues");
     let weak = store.downgrade();
     let limits = LiveConfig {
-        follower_topics_max: stream::topics::HOME_TOPICS_MAX,
+        // Beside home a program's WebSocket may follow notifications and, under two names, all public posts.
+        follower_topics_max: stream::topics::HOME_TOPICS_MAX + 3,
     };
     let asked = weak.clone();
     let live = Live::with_config(hub.clone(), limits, move |ask| {
