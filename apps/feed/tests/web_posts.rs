@@ -248,7 +248,7 @@ fn a_deleted_post_is_gone_everywhere() {
         .expect(303);
     assert_eq!(back.location(), "/@ann", "its own page is no place to go back to");
     for page in ["/", "/public", "/@ann"] {
-        assert_eq!(posts_of(&ann.page(page)), [second.clone()], "{page}");
+        assert_eq!(posts_of(&ann.page(page)), std::slice::from_ref(&second), "{page}");
     }
     assert_eq!(ann.get(&path).status, 404);
     let json = ann
@@ -305,4 +305,16 @@ fn older_pages_neither_skip_nor_repeat_while_others_write() {
 /// The written ones that were read, in the order written: all of them, if none was skipped or repeated.
 fn read_in_order(written: &[String], read: &[String]) -> Vec<String> {
     written.iter().filter(|id| read.contains(id)).cloned().collect()
+}
+
+#[test]
+fn who_answers_is_told_if_it_would_not_be_seen() {
+    let feed = Feed::start();
+    let (ann, bob) = (feed.person("ann"), feed.person("bob"));
+    bob.follow("ann");
+    let path = format!("/@ann/{}", ann.post("for followers", "followers"));
+    assert!(bob.page(&path).contains("@ann does not follow you"));
+    ann.follow("bob");
+    assert!(!bob.page(&path).contains("does not follow you"));
+    assert!(!ann.page(&path).contains("does not follow you"));
 }

@@ -33,6 +33,7 @@ pub(super) struct Compose {
     reply_to: Option<String>,
     once: String,
     chars_max: usize,
+    hint: String,
 }
 
 /// What is in the form already.
@@ -62,6 +63,7 @@ impl Compose {
             reply_to: None,
             once: once(),
             chars_max: TEXT_CHARS_MAX,
+            hint: String::new(),
         }
     }
 
@@ -70,9 +72,10 @@ impl Compose {
         !self.error.is_empty()
     }
 
-    fn replying_to(self, post: &PostView) -> Self {
+    fn replying_to(self, post: &PostView, hint: String) -> Self {
         Self {
             reply_to: Some(post.id.to_string()),
+            hint,
             ..self
         }
     }
@@ -132,22 +135,53 @@ async fn show(app: &App, visitor: &Visitor, post: PostView, draft: Draft) -> Ans
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
-    let compose = visitor
-        .person
-        .as_ref()
-        .map(|person| Compose::new("reply", person, draft).replying_to(&post));
+    let compose = match &visitor.person {
+        Some(person) => {
+            let hint = out_of_reach(app, person, &post).await?;
+            Some(Compose::new("reply", person, draft).replying_to(&post, hint))
+        }
+        None => None,
+    };
     let title = format!(
         "{}: {}",
         post.author.display_name,
         beginning(&post.text, TITLE_CHARS_MAX)
     );
+    // All of them together, so that each finds the names it answers.
+    let above = context.ancestors.len();
+    let thread: Vec<PostView> = context
+        .ancestors
+        .into_iter()
+        .chain([post])
+        .chain(context.descendants)
+        .collect();
+    let mut cards = PostCard::all(&thread);
+    let replies = cards.split_off(above + 1);
+    let Some(post) = cards.pop() else {
+        return Err(Failure::Broken);
+    };
     let content = Content {
-        post: PostCard::all(std::slice::from_ref(&post)).remove(0),
-        above: PostCard::all(&context.ancestors),
-        replies: PostCard::all(&context.descendants),
+        post,
+        above: cards,
+        replies,
         compose,
     };
     Ok(visitor.page(title).status(status).render("post.html", content))
+}
+
+/// A word of warning to somebody who answers with a post for their own followers: is the one they answer among them?
+async fn out_of_reach(app: &App, viewer: &Person, post: &PostView) -> Answer<String> {
+    if post.audience != Audience::Followers || viewer.id == post.author.id {
+        return Ok(String::new());
+    }
+    let relation = app.store().relationship(viewer.id, post.author.id).await?;
+    if relation.followed_by {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        "@{} does not follow you, and would not see what is for your followers.",
+        post.author.name
+    ))
 }
 
 /// The form of a new post.

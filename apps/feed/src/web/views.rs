@@ -29,7 +29,8 @@ impl From<&Person> for PersonCard {
             initial: letter
                 .map(|c| c.to_uppercase().to_string())
                 .unwrap_or_else(|| "@".to_owned()),
-            hue: person.id.get() % HUES,
+            // The low bits of an id count within a millisecond: they are nearly always the same.
+            hue: (person.id.get() >> 16) % HUES,
         }
     }
 }
@@ -134,10 +135,23 @@ impl PostCard {
         }
     }
 
-    /// A page of posts.
+    /// A page of posts: each may also take names from the others.
     pub(super) fn all(posts: &[PostView]) -> Vec<Self> {
         let now_ms = now_ms();
-        posts.iter().map(|post| Self::new(post, now_ms)).collect()
+        let mut cards: Vec<Self> = posts.iter().map(|post| Self::new(post, now_ms)).collect();
+        for (card, post) in cards.iter_mut().zip(posts) {
+            let (Some(answered), Some(to)) = (&mut card.reply_to, post.in_reply_to) else {
+                continue;
+            };
+            if answered.name.is_none() {
+                let author = posts
+                    .iter()
+                    .map(|other| &other.author)
+                    .find(|author| author.id == to.author);
+                answered.name = author.map(|author| author.name.clone());
+            }
+        }
+        cards
     }
 }
 
