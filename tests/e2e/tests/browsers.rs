@@ -136,7 +136,7 @@ fn an_open_page_stops_receiving_when_its_reader_unfollows() {
     follow(&bob, &feed, "alice");
     follow(&bob, &feed, "carol");
     bob.open(&feed.url("/"));
-    alice.post("while followed", "followers").expect("acknowledged");
+    alice.post("while followed", "private").expect("acknowledged");
     shows(&bob, "while followed");
 
     let unfollowed = feed
@@ -145,7 +145,7 @@ fn an_open_page_stops_receiving_when_its_reader_unfollows() {
         .expect("the feed answers");
     assert_eq!(unfollowed.status(), 303);
     alice
-        .post("no longer for bob", "followers")
+        .post("no longer for bob", "private")
         .expect("acknowledged");
     alice.post("nor this", "public").expect("acknowledged");
     // The stream is in order: when this is there, what came before it would be there too.
