@@ -3,6 +3,8 @@
 mod api_kit;
 mod common;
 
+use std::time::Duration;
+
 use api_kit::{Feed, Person, refusal};
 use serde_json::{Value, json};
 use squall::testing::{SseStream, WsClient, WsEvent};
@@ -73,6 +75,25 @@ fn the_bytes_of_a_stream_are_what_the_strictest_client_reads() {
         event.contains(&format!("event: delete\ndata: {id}\n\n")),
         "{event:?}"
     );
+}
+
+#[test]
+fn a_quiet_stream_says_so() {
+    let limits = squall::Limits {
+        heartbeat_interval: Duration::from_millis(20),
+        drain_timeout: Duration::from_millis(250),
+        ..squall::Limits::default()
+    };
+    let feed = Feed::start_with(|server| server.limits(limits));
+    let ann = feed.person("ann");
+    for path in ["user", "hashtag?tag=x", "user?resume=1"] {
+        let client = feed.client();
+        let mut conn = client
+            .get(&format!("/api/v1/streaming/{path}"))
+            .bearer(&ann.token)
+            .start();
+        conn.read_until(b":thump\n");
+    }
 }
 
 #[test]

@@ -39,10 +39,16 @@ pub(crate) struct Person {
 
 impl Feed {
     pub(crate) fn start() -> Self {
+        Self::start_with(|server| server)
+    }
+
+    /// With a server that is set up further.
+    pub(crate) fn start_with(change: impl FnOnce(squall::Server) -> squall::Server) -> Self {
         let dir = Dir::new();
         let app = App::open(dir.path(), Site::new(ORIGIN).unwrap(), Passwords::cheap()).unwrap();
         let live = app.live().clone();
-        let server = squall::testing::serve_with(feed::router::router(&app), |server| server.live(&live));
+        let router = feed::router::router(&app);
+        let server = squall::testing::serve_with(router, |server| change(server.live(&live)));
         Self {
             server,
             app,
