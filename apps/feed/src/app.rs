@@ -227,6 +227,8 @@ impl App {
             return Err(SignInError::Refused);
         };
         self.inner.per_name.forgive(&counted);
+        // Many people may share an address, and none of them guesses.
+        self.inner.per_address.give_back(&address);
         self.person_signed_in(id).await
     }
 

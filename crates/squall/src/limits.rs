@@ -99,6 +99,13 @@ impl Attempts {
         Ok(())
     }
 
+    /// Gives one attempt of `key` back: it was no guess. What others took under the same key stays taken.
+    pub fn give_back(&self, key: &str) {
+        if let Some(full_at) = self.keys().get_mut(cut(key)) {
+            *full_at = full_at.saturating_sub(self.config.refill_ms);
+        }
+    }
+
     /// Forgets the attempts of `key`: after one that succeeded.
     pub fn forgive(&self, key: &str) {
         self.keys().remove(cut(key));
@@ -169,6 +176,22 @@ mod tests {
             refill_ms: 1000,
             keys_max,
         })
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let attempts = Attempts::new(AttemptsConfig {
+            burst: 2,
+            refill_ms: 1000,
+            keys_max: 8,
+        });
+        attempts.take("a", 0).unwrap();
+        for _ in 0..5 {
+            attempts.take("a", 0).unwrap();
+            attempts.give_back("a");
+        }
+        attempts.take("a", 0).unwrap();
+        assert_eq!(attempts.take("a", 0), Err(Wait { ms: 1000 }));
     }
 
     #[test]
