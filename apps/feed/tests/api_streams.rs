@@ -249,6 +249,27 @@ fn what_is_not_for_a_viewer_is_on_none_of_the_streams() {
 }
 
 #[test]
+fn home_tells_what_happens_to_oneself_only_to_programs_that_may_read_it() {
+    let feed = Feed::start();
+    let (reader, bob) = (
+        feed.person_with("reader", "read:statuses write"),
+        feed.person("bob"),
+    );
+    let mut stream = sse(&feed, "user", &reader.token);
+    let mut socket = ws(&feed, "&stream=user", &reader.token);
+    socket.send_text(r#"{"type":"subscribe","stream":"user:notification"}"#);
+    assert_eq!(
+        socket.text(),
+        r#"{"error":"This action is outside the authorized scopes","status":403}"#
+    );
+    feed.follow(&bob, &reader);
+    let id = feed.say(&reader, "mine", "direct");
+    let event = stream.next_event();
+    assert_eq!((&*event.event, event.data.contains(&id)), ("update", true));
+    assert_eq!(frame(&mut socket), ("[\"user\"]".into(), "update".into(), id));
+}
+
+#[test]
 fn tokens_come_in_three_ways_and_bad_ones_are_refused() {
     let feed = Feed::start();
     let ann = feed.person("ann");
