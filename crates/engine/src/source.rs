@@ -15,7 +15,7 @@ use http::Response;
 use crate::ws::Message;
 
 /// Names one connection of one core. A later connection in the same slot has another `life`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     /// The place in the core's slab.
     pub slot: u32,

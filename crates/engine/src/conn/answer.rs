@@ -409,15 +409,8 @@ impl<A: App> Core<A> {
     pub(crate) fn answer_polled(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, response: Response<Bytes>) {
         let (mut parts, body) = response.into_parts();
         if let Some(mut headers) = http.parked_headers.take() {
-            for name in parts.headers.keys() {
-                headers.remove(name);
-            }
-            headers.extend(
-                parts
-                    .headers
-                    .drain()
-                    .filter_map(|(name, value)| Some((name?, value))),
-            );
+            // A name's first value replaces, the others are appended.
+            headers.extend(parts.headers);
             parts.headers = *headers;
         }
         if self.encode_answer(&mut http, &parts, ResponseLength::Exact(body.len() as u64)) {
@@ -429,7 +422,9 @@ impl<A: App> Core<A> {
             }
             self.end_answer(&mut http, None);
         }
-        self.serve(id, http);
+        self.feed_body(id, &mut http);
+        // Not `serve`: polls that are pipelined and answered at once would each be a call inside the other.
+        self.settle(id, http);
     }
 
     /// A handler or a body panicked in its task.

@@ -9,10 +9,10 @@ use squall_wire::ws::{Decoder, Event, Role, close_frame, ping_frame, pong_frame}
 
 use crate::app::App;
 use crate::conn::http::{Becomes, Http};
-use crate::conn::outbox::GATHER_MAX;
+use crate::conn::outbox::{Flushed, GATHER_MAX};
 use crate::core::Core;
 use crate::core::slab::State;
-use crate::limits::NEVER;
+use crate::limits::{NEVER, Tick};
 use crate::socket::Socket;
 use crate::source::{After, ConnId, Frame, Framing, Park};
 use crate::ws::{Message, reply_to_close};
@@ -36,10 +36,13 @@ pub(crate) struct Follow {
 
 #[derive(Default)]
 struct Extra {
-    /// The unwritten rest of a frame that the socket took only part of. At most one frame is ever half-written.
+    /// A frame that the socket took only part of, or none: at most one frame is ever owed.
     rest: Bytes,
-    /// A pong or a close that waits for `rest`. A later one replaces it: only the last pong matters.
+    /// A pong or a close that waits for `rest`, and of which nothing is written. A later one replaces it: only the
+    /// last pong matters.
     control: Bytes,
+    /// There may be bytes in the socket that no event will announce.
+    unread: bool,
     /// A message that has come in part.
     decoder: Option<Decoder>,
     /// The request of a long-poll.
@@ -66,7 +69,10 @@ impl Follow {
         match &mut self.extra {
             Some(extra) => match &mut extra.http {
                 Some(http) => http.may_read(),
-                None => extra.control.is_empty(),
+                None => {
+                    extra.unread |= !extra.control.is_empty();
+                    extra.control.is_empty()
+                }
             },
             None => true,
         }
@@ -82,68 +88,69 @@ impl Follow {
         }
     }
 
-    /// Writes what is owed; whether nothing is any more.
-    fn flush(&mut self, socket: &mut Socket) -> io::Result<Written> {
+    /// Writes what is owed. A short write has filled the socket, so that an event tells when it takes more.
+    fn flush(&mut self, socket: &mut Socket) -> io::Result<Flushed> {
         let mut progress = false;
         if let Some(extra) = &mut self.extra {
-            for owed in [&mut extra.rest, &mut extra.control] {
-                while !owed.is_empty() {
-                    let Some(n) = try_write(|| socket.write(owed))? else {
-                        return Ok(Written::Part { progress, last: true });
-                    };
-                    progress = true;
-                    bytes::Buf::advance(owed, n);
+            loop {
+                if extra.rest.is_empty() {
+                    extra.rest = std::mem::take(&mut extra.control);
                 }
+                if extra.rest.is_empty() {
+                    break;
+                }
+                let Some(n) = try_write(|| socket.write(&extra.rest))? else {
+                    return Ok(Flushed::Blocked { progress });
+                };
+                progress = true;
+                bytes::Buf::advance(&mut extra.rest, n);
             }
         }
-        self.trim();
-        Ok(Written::All)
+        Ok(Flushed::All)
     }
 
-    /// Writes frames; what the socket takes only in part is owed.
+    /// Writes frames. The first that the socket does not take whole is owed, even if it took nothing of it: what is
+    /// owed is what a writable socket is looked at for.
     fn write(&mut self, socket: &mut Socket, frames: &[Frame]) -> io::Result<Written> {
         debug_assert!(!self.is_blocked());
-        let written = match frames {
-            [] => return Ok(Written::All),
-            [one] => try_write(|| socket.write(&one.bytes))?,
-            many => {
-                let mut slices = [IoSlice::new(&[]); GATHER_MAX];
-                for (slice, frame) in slices.iter_mut().zip(many) {
-                    *slice = IoSlice::new(&frame.bytes);
+        let mut rest = frames;
+        while let [first, ..] = rest {
+            let batch = &rest[..rest.len().min(GATHER_MAX)];
+            let bytes: usize = batch.iter().map(|f| f.bytes.len()).sum();
+            let written = match batch.len() {
+                _ if bytes == 0 => Some(0),
+                1 => try_write(|| socket.write(&first.bytes))?,
+                count => {
+                    let mut slices = [IoSlice::new(&[]); GATHER_MAX];
+                    for (slice, frame) in slices.iter_mut().zip(batch) {
+                        *slice = IoSlice::new(&frame.bytes);
+                    }
+                    try_write(|| socket.write_vectored(&slices[..count]))?
                 }
-                let count = many.len().min(GATHER_MAX);
-                try_write(|| socket.write_vectored(&slices[..count]))?
+            };
+            let mut left = written.unwrap_or(0);
+            for frame in batch {
+                debug_assert!(frame.position >= self.position, "positions never decrease");
+                self.position = frame.position;
+                rest = &rest[1..];
+                if left < frame.bytes.len() {
+                    self.extra().rest = frame.bytes.slice(left..);
+                    return Ok(Written::Part {
+                        last: rest.is_empty(),
+                    });
+                }
+                left -= frame.bytes.len();
             }
-        };
-        let mut left = written.unwrap_or(0);
-        for (at, frame) in frames.iter().enumerate() {
-            if left == 0 {
-                return Ok(Written::Part {
-                    progress: written.is_some(),
-                    last: false,
-                });
-            }
-            debug_assert!(frame.position >= self.position, "positions never decrease");
-            self.position = frame.position;
-            if left < frame.bytes.len() {
-                self.extra().rest = frame.bytes.slice(left..);
-                return Ok(Written::Part {
-                    progress: true,
-                    last: at + 1 == frames.len(),
-                });
-            }
-            left -= frame.bytes.len();
         }
         Ok(Written::All)
     }
 }
 
-/// What came of a write.
+/// What came of writing frames.
 enum Written {
     All,
-    /// Whether anything was taken; whether all that is left is owed.
+    /// Whether what is owed now is the last of them.
     Part {
-        progress: bool,
         last: bool,
     },
 }
@@ -172,6 +179,9 @@ impl<A: App> Core<A> {
             extra: None,
         };
         let mut early = Bytes::new();
+        if http.unread {
+            self.turn_later(id);
+        }
         if framing == Framing::Answer {
             follow.extra().http = Some(http);
         } else {
@@ -195,7 +205,14 @@ impl<A: App> Core<A> {
     /// Writes what is next for each of these.
     pub(crate) fn pump_all(self: &Rc<Self>, ready: &mut Vec<ConnId>) {
         for id in ready.drain(..) {
-            self.pump(id);
+            // One whose socket is full goes on when it is writable; until then a message costs it nothing.
+            let blocked = match self.conns.borrow_mut().get_mut(id) {
+                Some(conn) => matches!(&conn.state, State::Follow(follow) if follow.is_blocked()),
+                None => true,
+            };
+            if !blocked {
+                self.pump(id);
+            }
         }
     }
 
@@ -239,7 +256,7 @@ impl<A: App> Core<A> {
             };
             follow.closing |= matches!(after, After::Close);
             match written {
-                Written::Part { last, .. } => {
+                Written::Part { last } => {
                     conn.deadline = self.after(self.limits.write_stall_timeout);
                     // What is not even owed yet comes again from the source, and its close with it.
                     follow.closing &= last;
@@ -276,16 +293,17 @@ impl<A: App> Core<A> {
             };
         }
         match follow.flush(&mut conn.socket) {
-            Ok(Written::All) if follow.closing => Err(Turn::Ended),
-            Ok(Written::All) => {
-                conn.deadline = match follow.framing {
-                    Framing::Stream => self.after(self.limits.heartbeat_interval),
-                    Framing::WebSocket => self.after(self.limits.ping_interval),
-                    Framing::Answer => NEVER,
-                };
+            Ok(Flushed::All) if follow.closing => Err(Turn::Ended),
+            Ok(Flushed::All) => {
+                if follow.extra.as_ref().is_some_and(|e| e.unread) {
+                    follow.extra().unread = false;
+                    self.turn_later(id);
+                }
+                follow.trim();
+                conn.deadline = self.quiet_deadline(follow);
                 Ok((follow.follower, follow.position))
             }
-            Ok(Written::Part { progress, .. }) => {
+            Ok(Flushed::Blocked { progress }) => {
                 if progress {
                     conn.deadline = self.after(self.limits.write_stall_timeout);
                 }
@@ -376,22 +394,28 @@ impl<A: App> Core<A> {
             let (used, event) = match decoder.decode(rest, &self.limits.ws) {
                 Ok(decoded) => decoded,
                 Err(violation) => {
-                    return self.follow_control(id, close_frame(violation.code, violation.reason), true);
+                    self.follow_control(id, close_frame(violation.code, violation.reason), true);
+                    return;
                 }
             };
-            match event {
+            let follows = match event {
                 Some(Event::Text(text)) => {
                     self.follow_deliver(id, follower, Message::Text(text.into_owned()))
                 }
                 Some(Event::Binary(data)) => {
-                    self.follow_deliver(id, follower, Message::Binary(data.into_owned().into()));
+                    self.follow_deliver(id, follower, Message::Binary(data.into_owned().into()))
                 }
                 Some(Event::Ping(data)) => self.follow_control(id, pong_frame(&data), false),
-                Some(Event::Pong(_)) => {}
+                Some(Event::Pong(_)) => true,
                 Some(Event::Close(close)) => {
-                    return self.follow_control(id, reply_to_close(close.as_ref()), true);
+                    self.follow_control(id, reply_to_close(close.as_ref()), true);
+                    return;
                 }
                 None => break,
+            };
+            if !follows {
+                // Its number may belong to another follower by now.
+                return;
             }
             rest = &mut rest[used..];
         }
@@ -403,39 +427,42 @@ impl<A: App> Core<A> {
         }
     }
 
-    /// Hands a message to what the application does with it. A panic there costs this connection alone.
-    fn follow_deliver(self: &Rc<Self>, id: ConnId, follower: u32, message: Message) {
-        if catch_unwind(AssertUnwindSafe(|| self.source.received(follower, message))).is_err() {
-            tracing::error!("a message handler panicked; its connection is closed");
-            self.follow_control(
-                id,
-                close_frame(1011, "the server could not handle this message"),
-                true,
-            );
+    /// Hands a message to what the application does with it; whether the connection goes on. A panic there costs
+    /// this connection alone.
+    fn follow_deliver(self: &Rc<Self>, id: ConnId, follower: u32, message: Message) -> bool {
+        if catch_unwind(AssertUnwindSafe(|| self.source.received(follower, message))).is_ok() {
+            return true;
         }
+        tracing::error!("a message handler panicked; its connection is closed");
+        let close = close_frame(1011, "the server could not handle this message");
+        self.follow_control(id, close, true);
+        false
     }
 
-    /// Writes a pong or a close now, or after the frame that is half written.
-    fn follow_control(self: &Rc<Self>, id: ConnId, control: Bytes, last: bool) {
+    /// Writes a pong, a ping, a heartbeat or a close, now or after the frame that is owed; then whatever else there
+    /// is. Whether the connection still follows.
+    fn follow_control(self: &Rc<Self>, id: ConnId, control: Bytes, last: bool) -> bool {
         {
             let mut conns = self.conns.borrow_mut();
-            let Some(conn) = conns.get_mut(id) else { return };
+            let Some(conn) = conns.get_mut(id) else {
+                return false;
+            };
             let State::Follow(follow) = &mut conn.state else {
-                return;
+                return false;
             };
             if follow.closing {
-                return;
+                return true;
+            }
+            if !follow.is_blocked() {
+                conn.deadline = self.after(self.limits.write_stall_timeout);
             }
             follow.extra().control = control;
             follow.closing = last;
-            if last {
-                conn.deadline = self.after(self.limits.close_timeout);
-            }
         }
-        match self.pump_owed(id) {
-            Err(Turn::Ended) => self.end_follow(id),
-            Err(Turn::Closed) => self.close(id),
-            _ => {}
+        self.pump(id);
+        match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::Follow(_)),
+            None => false,
         }
     }
 
@@ -443,12 +470,21 @@ impl<A: App> Core<A> {
         if let Some(conn) = self.conns.borrow_mut().get_mut(id)
             && let State::Follow(follow) = &conn.state
         {
-            conn.deadline = match follow.framing {
-                _ if follow.is_blocked() => self.after(self.limits.write_stall_timeout),
-                Framing::Stream => self.after(self.limits.heartbeat_interval),
-                Framing::WebSocket => self.after(self.limits.ping_interval),
-                Framing::Answer => NEVER,
+            conn.deadline = if follow.is_blocked() {
+                self.after(self.limits.write_stall_timeout)
+            } else {
+                self.quiet_deadline(follow)
             };
+        }
+    }
+
+    /// When something is due on a connection that is owed nothing.
+    fn quiet_deadline(&self, follow: &Follow) -> Tick {
+        match follow.framing {
+            Framing::Stream => self.after(self.limits.heartbeat_interval),
+            Framing::WebSocket if follow.pinged => self.after(self.limits.ping_timeout),
+            Framing::WebSocket => self.after(self.limits.ping_interval),
+            Framing::Answer => NEVER,
         }
     }
 
@@ -465,16 +501,14 @@ impl<A: App> Core<A> {
                 return self.close(id);
             }
             follow.pinged = follow.framing == Framing::WebSocket;
+            conn.deadline = self.quiet_deadline(follow);
             (follow.follower, follow.framing)
         };
-        let (beat, next) = match framing {
-            Framing::Stream => (self.source.heartbeat(follower), self.limits.heartbeat_interval),
-            Framing::WebSocket => (Some(ping_frame(b"")), self.limits.ping_timeout),
-            Framing::Answer => return,
+        let beat = match framing {
+            Framing::Stream => self.source.heartbeat(follower),
+            Framing::WebSocket => Some(ping_frame(b"")),
+            Framing::Answer => None,
         };
-        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
-            conn.deadline = self.after(next);
-        }
         if let Some(beat) = beat {
             self.follow_control(id, beat, false);
         }

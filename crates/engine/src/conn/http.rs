@@ -17,7 +17,7 @@ use crate::conn::outbox::{Flushed, Outbox};
 use crate::core::Core;
 use crate::core::slab::State;
 use crate::limits::{BUFFER_BYTES_MAX, NEVER, Tick};
-use crate::source::{ConnId, Park};
+use crate::source::{ConnId, Framing, Park};
 use crate::ws::OnUpgrade;
 
 /// One HTTP/1 connection that is not parked.
@@ -37,7 +37,7 @@ pub(crate) struct Http {
     /// The peer may still be sending: its last bytes must be read away, or our answer would be lost in a reset.
     pub(crate) linger: bool,
     /// There may be bytes in the socket that no event will announce.
-    unread: bool,
+    pub(crate) unread: bool,
     /// What the connection becomes when the head of its answer is written.
     pub(crate) becomes: Option<Becomes>,
     /// Fields that the response of a parked long-poll already had.
@@ -253,7 +253,10 @@ impl<A: App> Core<A> {
             self.put_http(id, http);
             return self.close(id);
         };
-        if let Some(becomes) = http.becomes.take() {
+        // Earlier answers do not wait behind a long-poll.
+        let waits = http.is_owed()
+            && matches!(&http.becomes, Some(Becomes::Parked(park)) if park.framing == Framing::Answer);
+        if !waits && let Some(becomes) = http.becomes.take() {
             return self.become_other(id, http, becomes);
         }
         if http.closing && http.outbox.is_empty() && http.exchange.is_none() {

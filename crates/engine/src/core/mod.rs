@@ -132,6 +132,7 @@ impl<A: App> Core<A> {
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         let mut notes = Vec::new();
         let mut ready = Vec::new();
+        let mut again = Vec::new();
         let mut turns: u32 = 0;
         let mut sweep = tokio::time::interval(crate::limits::SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -154,7 +155,11 @@ impl<A: App> Core<A> {
             for note in notes.drain(..) {
                 self.hear(note, &mut buffer);
             }
-            for id in self.again.take() {
+            std::mem::swap(&mut again, &mut *self.again.borrow_mut());
+            // However often a connection asked, it gets one turn.
+            again.sort_unstable();
+            again.dedup();
+            for id in again.drain(..) {
                 self.turn(id, &mut buffer);
             }
             turns = turns.wrapping_add(1);
@@ -387,6 +392,8 @@ impl<A: App> Core<A> {
             conn.socket.shutdown_write();
             conn.state = State::Lingering(LINGER_BYTES_MAX);
             conn.deadline = deadline;
+            // What came while the connection was not read from was announced already, and so was the peer's end.
+            self.turn_later(id);
         }
     }
 

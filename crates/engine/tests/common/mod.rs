@@ -14,6 +14,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Running { handle }
+    }
+
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -78,6 +82,12 @@ impl Client {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    pub(crate) fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.socket.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Reads up to the end of a head.
     pub(crate) fn read_head(&mut self) -> String {
         let mut head = Vec::new();
@@ -95,4 +105,13 @@ pub(crate) fn exchange(server: &Running, text: &str) -> String {
     let mut client = Client::connect(server);
     client.send(text.as_bytes());
     client.read_to_end()
+}
+
+/// Waits for what another thread does; gives up, loudly, after 20 seconds.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "it did not happen");
+        std::thread::yield_now();
+    }
 }
