@@ -144,9 +144,7 @@ fn an_open_page_stops_receiving_when_its_reader_unfollows() {
         .form("/@alice/unfollow", &[])
         .expect("the feed answers");
     assert_eq!(unfollowed.status(), 303);
-    alice
-        .post("no longer for bob", "private")
-        .expect("acknowledged");
+    alice.post("no longer for bob", "private").expect("acknowledged");
     alice.post("nor this", "public").expect("acknowledged");
     // The stream is in order: when this is there, what came before it would be there too.
     carol.post("the end", "public").expect("acknowledged");
