@@ -181,12 +181,8 @@ impl Hub {
         let upto = self.head();
         let mut out = Vec::new();
         let mut floor = 0;
-        for (n, name) in topics
-            .iter()
-            .enumerate()
-            .filter(|(n, name)| !topics[..*n].contains(name))
-        {
-            debug_assert_eq!(topics[n], *name);
+        let first = |n: usize, name: &&str| !topics[..n].contains(name);
+        for (_, name) in topics.iter().enumerate().filter(|(n, name)| first(*n, name)) {
             if let Err(gap) = self.read_one(name, after, upto, max, &mut out) {
                 floor = floor.max(gap.resume);
             }

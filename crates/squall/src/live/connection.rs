@@ -132,7 +132,7 @@ impl Connection {
         self.say(0, Say::Remove { style, kind })
     }
 
-    /// Closes the connection. What it was not yet sent is not sent any more.
+    /// Closes the connection, after what was sent by a handle before; nothing more of the log is sent.
     pub fn close(&self, code: u16, reason: &str) {
         // Never refused, since it is what to do when everything else is; said once, so that it is bounded all the same.
         if !self.window.closed.swap(true, Ordering::Relaxed) {

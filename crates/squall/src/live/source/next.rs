@@ -24,7 +24,7 @@ impl State {
             return self.next_poll(follower, position, after, upto);
         }
         if self.shutting_down || conn.ending.is_some() {
-            return self.farewell(follower, position, out);
+            return self.farewell(follower, position, room, out);
         }
         let start = out.len();
         let asides = conn.offer(position, room, out);
@@ -57,7 +57,7 @@ impl State {
         if batch.close {
             self.end(follower, Ending::Behind);
             let position = out[start..].last().map_or(position, |last| last.position);
-            return self.farewell(follower, position, out);
+            return self.farewell(follower, position, 0, out);
         }
         After::Stay
     }
@@ -78,11 +78,19 @@ impl State {
     }
 
     /// The last words to a connection, and its end.
-    fn farewell(&mut self, follower: u32, position: u64, out: &mut Vec<Frame>) -> After {
-        let Some(record) = self.roster.get(follower) else {
+    fn farewell(&mut self, follower: u32, position: u64, room: usize, out: &mut Vec<Frame>) -> After {
+        let Some(record) = self.roster.get_mut(follower) else {
             return After::Close;
         };
-        let conn = &record.data;
+        let conn = &mut record.data;
+        let mut asides = 0;
+        // Who closes by a handle may have said why just before.
+        if matches!(conn.ending, Some(Ending::Said(_))) {
+            asides = conn.offer(position, room, out);
+            if asides as usize == room {
+                return After::Stay;
+            }
+        }
         // A stream has none: its end says enough, and a browser comes back by itself.
         if conn.spec.door == Door::Ws {
             let bytes = match &conn.ending {
@@ -93,7 +101,10 @@ impl State {
                 Some(Ending::Said(frame)) => frame.clone(),
                 None => close_frame(CLOSE_RESTART, "come back with your cursor"),
             };
-            out.push(Frame { bytes, position });
+            out.push(Frame {
+                bytes,
+                position: position + asides,
+            });
         }
         After::Close
     }

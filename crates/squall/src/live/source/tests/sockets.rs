@@ -96,3 +96,28 @@ fn frames_beside_the_log_are_bounded_by_bytes() {
     rig.pump(ws, ALL, 8);
     assert_eq!(connection.send_binary(&vec![0; DIRECT_BYTES_MAX]), Err(Busy));
 }
+
+#[test]
+fn the_last_words_of_a_handle_come_before_its_close() {
+    for capacity in 0..12 {
+        for room in 1..5 {
+            let mut rig = Rig::new();
+            let (ws, connection) = with_handle(&mut rig);
+            connection.send_text("why").unwrap();
+            connection.send_text("so").unwrap();
+            connection.close(4_000, "bye");
+            rig.publish("t", "not any more");
+            rig.drain();
+            rig.pump(ws, capacity, room);
+            while rig.socket(ws).blocked {
+                rig.pump(ws, 1, room);
+            }
+            let received = &rig.socket(ws).received;
+            assert_eq!(
+                received, b"\x81\x03why\x81\x02so\x88\x05\x0f\xa0bye",
+                "capacity {capacity}, room {room}"
+            );
+            assert!(rig.socket(ws).closed);
+        }
+    }
+}
