@@ -52,8 +52,8 @@ pub struct Args {
     /// How many cores serve; 0: as many as there are CPUs for this process. Also FEED_CORES [default: 0]
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
-    /// Scheme and host under which people reach the site, as in https://feed.example.org. Also FEED_ORIGIN
-    /// [default: http:// and where it listens]
+    /// Scheme and host under which people reach the site, as in `https://feed.example.org`. Also FEED_ORIGIN
+    /// [default: `http://` and where it listens]
     #[arg(long, value_name = "URL")]
     origin: Option<String>,
     /// What is logged (tracing's filters). Also FEED_LOG [default: info]

@@ -1,15 +1,16 @@
 //! Passwords: argon2id, off the cores, a bounded number at a time.
 //!
 //! One verification costs 19 MiB and tens of milliseconds on purpose. So that a crowd that signs in can exhaust neither
-//! memory nor CPU, [`Passwords`] runs few at once and lets only a bounded number wait.
+//! memory nor CPU, [`Passwords`] has few threads of its own and lets only a bounded number wait. Threads of its own also
+//! because an allocator keeps what a thread has used: on a pool's threads, each would keep its 19 MiB.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::posts::Refused;
 
@@ -45,11 +46,15 @@ pub struct Passwords {
 
 struct Inner {
     argon2: Argon2<'static>,
-    turns: Arc<Semaphore>,
+    /// To the threads that do the work. They end when this is dropped.
+    jobs: mpsc::Sender<Job>,
     waiting: AtomicUsize,
     /// Verified against when there is no such person, so that both answers take the same work.
     nobody: String,
 }
+
+/// One hash to be computed.
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Passwords {
     /// With the cost that OWASP's Password Storage Cheat Sheet gives for argon2id: 19 MiB, 2 passes, 1 lane.
@@ -65,11 +70,10 @@ impl Passwords {
     fn with_params(params: Params) -> Self {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash_now(&argon2, &super::secrets::random_secret());
-        let turns = Arc::new(Semaphore::new(PARALLEL_MAX));
         Self {
             inner: Arc::new(Inner {
                 argon2,
-                turns,
+                jobs: workers(),
                 waiting: AtomicUsize::new(0),
                 nobody,
             }),
@@ -101,23 +105,40 @@ impl Passwords {
         work: impl FnOnce(&Inner) -> T + Send + 'static,
     ) -> Result<T, Crowded> {
         let waiting = Waiting::enter(self.inner.clone()).ok_or(Crowded)?;
-        let turn = self
-            .inner
-            .turns
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Crowded)?;
-        // Place and turn go with the work: a caller that gives up does not stop it, so it must not free them either.
-        let held = (waiting, turn);
-        let done = tokio::task::spawn_blocking(move || {
-            let (waiting, turn) = held;
+        let (done, result) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // The place goes with the work: a caller that gives up does not stop it, so it must not free it either.
             let result = work(&waiting.0);
-            drop(turn);
-            result
+            drop(waiting);
+            // Nobody waits any more when the caller gave up.
+            drop(done.send(result));
         });
-        done.await.map_err(|_| Crowded)
+        self.inner.jobs.send(job).map_err(|_| Crowded)?;
+        result.await.map_err(|_| Crowded)
     }
+}
+
+/// Starts the threads that compute hashes.
+fn workers() -> mpsc::Sender<Job> {
+    let (jobs, queue) = mpsc::channel::<Job>();
+    let queue = Arc::new(Mutex::new(queue));
+    for at in 0..PARALLEL_MAX {
+        let queue = queue.clone();
+        let work = move || {
+            loop {
+                let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                match job {
+                    Ok(job) => job(),
+                    Err(mpsc::RecvError) => return,
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name(format!("feed-password-{at}"))
+            .spawn(work)
+            .expect("a thread for passwords");
+    }
+    jobs
 }
 
 impl Default for Passwords {
