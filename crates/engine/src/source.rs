@@ -88,7 +88,7 @@ pub trait Source {
     /// The follower's connection is gone. Called exactly once for each follower, except after [`After::Respond`].
     fn detach(&self, follower: u32);
 
-    /// [`CoreWaker::wake`] was called: name in `ready` every connection that may have something to read.
+    /// [`crate::CoreWaker::wake`] was called: name in `ready` every connection that may have something to read.
     fn drain(&self, ready: &mut Vec<ConnId>);
 
     /// Appends at most `room` frames past `position` to `out`, oldest first.
