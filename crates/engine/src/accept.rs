@@ -16,6 +16,9 @@ pub(crate) const STOP: Token = Token(usize::MAX);
 /// How long to wait when there is no descriptor, or no place, for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections that one listener gives before the others, and the end of the server, have their turn.
+const TURN_MAX: usize = 256;
+
 /// What the acceptor has.
 pub(crate) struct Acceptor {
     poll: Poll,
@@ -50,9 +53,8 @@ impl Acceptor {
     /// Accepts until it is stopped; then the listeners close.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        let mut paused = false;
+        let mut timeout = None;
         loop {
-            let timeout = paused.then_some(PAUSE);
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -63,39 +65,39 @@ impl Acceptor {
                 return;
             }
             // An edge is seen once: after a pause, every listener may have connections waiting.
-            paused = false;
+            timeout = None;
             for at in 0..self.listeners.len() {
-                paused |= self.accept_all(at);
+                timeout = timeout.max(self.accept_some(at));
             }
         }
     }
 
-    /// Accepts what waits at one listener. Whether it must be looked at again after a pause.
-    fn accept_all(&self, at: usize) -> bool {
-        loop {
+    /// Accepts from one listener. If it must be looked at again, whatever the poll set says: after how long.
+    fn accept_some(&self, at: usize) -> Option<Duration> {
+        for _ in 0..TURN_MAX {
             let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
             if open >= self.connections_max {
-                return true;
+                return Some(PAUSE);
             }
             match self.listeners[at].accept() {
                 Ok((socket, peer)) => {
-                    let Some(link) = self.links.iter().min_by_key(|l| l.open.load(Ordering::Relaxed)) else {
-                        return false;
-                    };
-                    link.open.fetch_add(1, Ordering::Relaxed);
-                    link.note(Note::Accepted(socket, peer));
+                    let cores = self.links.iter().filter(|l| !l.is_ended());
+                    if let Some(link) = cores.min_by_key(|l| l.open.load(Ordering::Relaxed)) {
+                        link.note(Note::Accepted(socket, peer));
+                    }
                 }
                 Err(e) => match e.kind() {
-                    io::ErrorKind::WouldBlock => return false,
+                    io::ErrorKind::WouldBlock => return None,
                     // The peer gave up while it waited, or a signal came.
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
                     _ => {
                         // EMFILE, ENFILE, ENOBUFS, ENOMEM: what is open goes on, and new ones wait in the kernel.
                         tracing::warn!(error = %e, "cannot accept a connection now; trying again");
-                        return true;
+                        return Some(PAUSE);
                     }
                 },
             }
         }
+        Some(Duration::ZERO)
     }
 }

@@ -147,39 +147,40 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready) = (self.peer_info, ready.clone());
-            threads.push(spawn(
-                format!("squall-core-{at}"),
-                self.logs.clone(),
-                move || {
-                    let make = || {
-                        let source = source(CoreWaker(link.clone()));
-                        Parts {
-                            app,
-                            limits,
-                            peer_info,
-                            link,
-                            source,
-                        }
-                    };
-                    // Whoever started us may have given up; then nobody listens, and the drain note is there already.
-                    let is_ready = || drop(ready.send(Ok(())));
-                    if let Err(error) = core::run(make, is_ready) {
-                        tracing::error!(%error, core = at, "a core ended by an error");
-                        drop(ready.send(Err(error)));
+            let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
+                let _end = EndOfCore(link.clone());
+                let make = || {
+                    let source = source(CoreWaker(link.clone()));
+                    Parts {
+                        app,
+                        limits,
+                        peer_info,
+                        link,
+                        source,
                     }
-                },
-            )?);
+                };
+                // Whoever started us may have given up; then nobody listens, and the drain note is there already.
+                let is_ready = || drop(ready.send(Ok(())));
+                if let Err(error) = core::run(make, is_ready) {
+                    tracing::error!(%error, core = at, "a core ended by an error");
+                    drop(ready.send(Err(error)));
+                }
+            });
+            threads.push(core.inspect_err(|_| drain(&links))?);
         }
-        // A core that cannot begin must not be given connections.
+        drop(ready);
+        // A core that cannot begin must not be given connections. One that panicked says nothing at all.
         for _ in &links {
-            if let Ok(Err(error)) = started.recv() {
-                links.iter().for_each(|link| link.note(Note::Drain));
-                return Err(Error::io("a core cannot start", error));
-            }
+            let error = match started.recv() {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error,
+                Err(_) => std::io::Error::other("it panicked"),
+            };
+            drain(&links);
+            return Err(Error::io("a core cannot start", error));
         }
-        threads.push(spawn("squall-accept".to_owned(), self.logs, move || {
-            acceptor.run()
-        })?);
+        let accept = spawn("squall-accept".to_owned(), self.logs, move || acceptor.run());
+        threads.push(accept.inspect_err(|_| drain(&links))?);
         Ok(Handle {
             local,
             links,
@@ -196,6 +197,20 @@ impl<A: App> Server<A> {
         let signals = Signals::new()?;
         let handle = self.start()?;
         signals.wait_then_drain(&handle)
+    }
+}
+
+/// Tells every core to finish.
+fn drain(links: &[Arc<Link>]) {
+    links.iter().for_each(|link| link.note(Note::Drain));
+}
+
+/// However a core ends, nothing more is handed to it.
+struct EndOfCore(Arc<Link>);
+
+impl Drop for EndOfCore {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -240,9 +255,7 @@ impl Handle {
         if let Err(error) = self.stopper.wake() {
             tracing::error!(%error, "the acceptor cannot be told to stop");
         }
-        for link in &self.links {
-            link.note(Note::Drain);
-        }
+        drain(&self.links);
     }
 
     /// Waits until all threads have ended, which they do after a [`Handle::shutdown`].

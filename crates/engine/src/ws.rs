@@ -64,7 +64,8 @@ impl OnUpgrade {
     }
 }
 
-/// An open WebSocket, as its handler holds it. Dropping it closes the connection with 1000.
+/// An open WebSocket, as its handler holds it. Dropping it closes the connection with 1000, or with 1011
+/// when its handler panics.
 pub struct Socket {
     channel: Arc<Channel>,
 }
@@ -133,7 +134,8 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.channel.close(1000, "");
+        let code = if std::thread::panicking() { 1011 } else { 1000 };
+        self.channel.close(code, "");
         self.channel.lock().dropped = true;
         self.channel.tell();
     }

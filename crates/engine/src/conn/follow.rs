@@ -211,7 +211,7 @@ impl<A: App> Core<A> {
                 None => true,
             };
             if !blocked {
-                self.pump(id);
+                self.guarded(id, || self.pump(id));
             }
         }
     }

@@ -40,9 +40,11 @@ impl WebSocket {
     pub(crate) fn is_owed(&self) -> bool {
         !self.owed.is_empty()
     }
+}
 
-    /// The connection is closed.
-    pub(crate) fn gone(&self) {
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        // Says nothing new if the peer closed as it should.
         self.channel.end(ABNORMAL);
     }
 }
@@ -67,6 +69,9 @@ impl<A: App> Core<A> {
             closing: false,
         };
         let early = std::mem::take(&mut http.input);
+        if http.unread {
+            self.turn_later(id);
+        }
         self.recycle(http);
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             conn.state = State::WebSocket(Box::new(ws));
@@ -76,6 +81,9 @@ impl<A: App> Core<A> {
         self.tasks_due.set(true);
         if !early.is_empty() {
             self.ws_received(id, &mut early.to_vec());
+        }
+        if self.draining.get().is_some() {
+            self.ws_drain(id);
         }
     }
 
@@ -171,12 +179,13 @@ impl<A: App> Core<A> {
         };
         let close_sent = ws.channel.is_close_sent();
         let over = ws.over;
-        let begins_close = close_sent && !ws.closing;
-        ws.closing |= close_sent;
+        // The peer's time to answer our close begins when it can have seen it.
+        let begins_close = close_sent && outcome == Ok(true) && !ws.closing;
+        ws.closing |= begins_close;
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             if begins_close {
                 conn.deadline = self.after(self.limits.close_timeout);
-            } else if outcome == Ok(false) && (progress || !was_owed) && !ws.closing {
+            } else if outcome == Ok(false) && (progress || !was_owed) {
                 conn.deadline = self.after(self.limits.write_stall_timeout);
             } else if outcome == Ok(true) && was_owed && !ws.closing {
                 conn.deadline = self.after(self.limits.ping_interval);
@@ -186,7 +195,7 @@ impl<A: App> Core<A> {
             // The sender must know that the socket is full.
             ws.channel.take_outbound(&mut ws.owed, true);
         }
-        let unread = outcome == Ok(true) && ws.unread;
+        let unread = outcome == Ok(true) && std::mem::take(&mut ws.unread);
         self.put_ws(id, ws);
         match outcome {
             Err(()) => self.close(id),

@@ -22,7 +22,7 @@ impl<A: App> Core<A> {
         }
         let deadline = self.clock.tick().saturating_add(ticks(self.limits.drain_timeout));
         self.draining.set(Some(Drain { deadline }));
-        self.source.shutdown();
+        self.asked(|| self.source.shutdown());
         let ids: Vec<ConnId> = self.conns.borrow().ids().collect();
         for id in ids {
             let kind = match self.conns.borrow_mut().get_mut(id) {
@@ -35,15 +35,17 @@ impl<A: App> Core<A> {
                 None => continue,
             };
             match kind {
-                0 => {
-                    // A request may be in the socket already: it is answered, and then the connection closes.
-                    self.readable(id, buffer, Until::Blocked);
-                    self.close_if_parked(id);
-                }
-                1 => self.pump(id),
-                _ => self.ws_drain(id),
+                0 => self.drain_parked(id, buffer),
+                1 => self.guarded(id, || self.pump(id)),
+                _ => self.guarded(id, || self.ws_drain(id)),
             }
         }
+    }
+
+    /// A request may be in the socket already: it is answered, and then the connection closes.
+    pub(crate) fn drain_parked(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        self.guarded(id, || self.readable(id, buffer, Until::Blocked));
+        self.close_if_parked(id);
     }
 
     fn close_if_parked(&self, id: ConnId) {

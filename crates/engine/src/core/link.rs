@@ -32,15 +32,35 @@ pub(crate) struct Link {
     main: Mutex<Option<Waker>>,
     /// Connections of this core, for the acceptor's choice.
     pub(crate) open: AtomicUsize,
+    /// The core is gone: it takes no notes. Changes under the lock of `notes`.
+    ended: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn note(&self, note: Note) {
-        self.notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(note);
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_ended() {
+            return;
+        }
+        if matches!(note, Note::Accepted(..)) {
+            // Counted only where somebody will close it.
+            self.open.fetch_add(1, Ordering::Relaxed);
+        }
+        notes.push(note);
+        drop(notes);
         self.wake();
+    }
+
+    /// The core is gone, and its connections with it; those that it never looked at too.
+    pub(crate) fn end(&self) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ended.store(true, Ordering::Release);
+        self.open.store(0, Ordering::Relaxed);
+        notes.clear();
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     pub(crate) fn moved(&self) {

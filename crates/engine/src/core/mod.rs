@@ -14,6 +14,7 @@ mod sweep;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -141,14 +142,16 @@ impl<A: App> Core<A> {
             self.clock.refresh();
             for event in &events {
                 let id = id_of(event.token());
-                if event.is_writable() {
-                    self.writable(id);
-                }
-                if event.is_read_closed() || event.is_error() {
-                    self.readable(id, &mut buffer, Until::Blocked);
-                } else if event.is_readable() {
-                    self.readable(id, &mut buffer, Until::Short);
-                }
+                self.guarded(id, || {
+                    if event.is_writable() {
+                        self.writable(id);
+                    }
+                    if event.is_read_closed() || event.is_error() {
+                        self.readable(id, &mut buffer, Until::Blocked);
+                    } else if event.is_readable() {
+                        self.readable(id, &mut buffer, Until::Short);
+                    }
+                });
             }
             events.clear();
             self.link.take_notes(&mut notes);
@@ -160,7 +163,7 @@ impl<A: App> Core<A> {
             again.sort_unstable();
             again.dedup();
             for id in again.drain(..) {
-                self.turn(id, &mut buffer);
+                self.guarded(id, || self.turn(id, &mut buffer));
             }
             turns = turns.wrapping_add(1);
             if self.tasks_due.replace(false) || turns.is_multiple_of(TURNS_MAX) {
@@ -171,7 +174,7 @@ impl<A: App> Core<A> {
                 }
             }
             if self.link.take_moved() {
-                self.source.drain(&mut ready);
+                self.asked(|| self.source.drain(&mut ready));
                 self.pump_all(&mut ready);
             }
             if due.sweep {
@@ -201,7 +204,10 @@ impl<A: App> Core<A> {
         let woken = self.link.poll_woken(cx.waker()) || !self.again.borrow().is_empty();
         while let Poll::Ready(guard) = poll.poll_read_ready_mut(cx) {
             let mut guard = guard?;
-            guard.get_inner_mut().poll(events, Some(Duration::ZERO))?;
+            match guard.get_inner_mut().poll(events, Some(Duration::ZERO)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
             let count = events.iter().count();
             if count < EVENTS_MAX {
                 guard.clear_ready();
@@ -219,19 +225,39 @@ impl<A: App> Core<A> {
 
     fn hear(self: &Rc<Self>, note: Note, buffer: &mut [u8]) {
         match note {
-            Note::Accepted(accepted, peer) => {
-                if let Err(error) = self.accept(accepted, peer) {
+            Note::Accepted(accepted, peer) => match self.accept(accepted, peer) {
+                Ok(id) if self.draining.get().is_some() => self.drain_parked(id, buffer),
+                Ok(_) => {}
+                Err(error) => {
                     self.link.open.fetch_sub(1, Ordering::Relaxed);
                     tracing::debug!(%error, "a connection was lost before it began");
                 }
-            }
-            Note::Resume(id) => self.resume_body(id, buffer),
-            Note::Socket(id) => self.socket_moved(id, buffer),
+            },
+            Note::Resume(id) => self.guarded(id, || self.resume_body(id, buffer)),
+            Note::Socket(id) => self.guarded(id, || self.socket_moved(id, buffer)),
             Note::Drain => self.begin_drain(buffer),
         }
     }
 
-    fn accept(&self, mut socket: Socket, peer: Peer) -> io::Result<()> {
+    /// Does something for a connection. What panics in it, such as the drop of an application's value, costs that
+    /// connection and not the core.
+    pub(crate) fn guarded(&self, id: ConnId, act: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(act)).is_err() {
+            tracing::error!("what was done for a connection panicked; it is closed");
+            // What was encoded for this connection must not reach another.
+            self.out.borrow_mut().clear();
+            self.asked(|| self.close(id));
+        }
+    }
+
+    /// Asks the source for something that concerns all; a panic there must not end the core.
+    pub(crate) fn asked(&self, ask: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(ask)).is_err() {
+            tracing::error!("the source of a core panicked; its connections go on");
+        }
+    }
+
+    fn accept(&self, mut socket: Socket, peer: Peer) -> io::Result<ConnId> {
         let id = self.conns.borrow_mut().next_id();
         socket.register(&self.registry, token(id))?;
         let deadline = self.after(self.limits.header_read_timeout);
@@ -244,7 +270,7 @@ impl<A: App> Core<A> {
         };
         // What the peer has sent already is announced by the poll set, as everything that comes later.
         self.conns.borrow_mut().insert(id, conn);
-        Ok(())
+        Ok(id)
     }
 
     /// The socket has bytes, or its end.
@@ -378,8 +404,7 @@ impl<A: App> Core<A> {
         match conn.state {
             State::Http(http) => self.http_gone(http),
             State::Follow(follow) => self.follow_gone(follow),
-            State::WebSocket(ws) => ws.gone(),
-            State::Parked | State::Lingering(_) | State::Taken => {}
+            State::WebSocket(_) | State::Parked | State::Lingering(_) | State::Taken => {}
         }
     }
 

@@ -14,9 +14,9 @@ impl<A: App> Core<A> {
         let mut overdue = Vec::new();
         self.conns.borrow().overdue(self.clock.tick(), &mut overdue);
         for id in overdue {
-            self.overdue(id);
+            self.guarded(id, || self.overdue(id));
         }
-        self.source.tick(Instant::now(), ready);
+        self.asked(|| self.source.tick(Instant::now(), ready));
         self.pump_all(ready);
         self.sweep_drain();
     }
