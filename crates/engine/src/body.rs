@@ -159,7 +159,7 @@ pub(crate) struct Channel {
 #[derive(Debug, Default)]
 struct State {
     chunks: VecDeque<Bytes>,
-    /// Bytes in `chunks`.
+    /// What `chunks` cost, see [`cost`].
     bytes: usize,
     trailers: Option<HeaderMap>,
     end: Option<Result<(), BodyErrorKind>>,
@@ -209,7 +209,7 @@ impl Channel {
         if state.abandoned {
             return Pace::Abandoned;
         }
-        state.bytes += bytes.len();
+        state.bytes += cost(&bytes);
         state.chunks.push_back(bytes);
         let reader = state.reader.take();
         state.paused = state.bytes >= BUFFER_BYTES_MAX;
@@ -235,6 +235,8 @@ impl Channel {
             state.end = Some(end);
             state.trailers = trailers;
         }
+        // Nothing more comes for which the reader would have to make room.
+        state.paused = false;
         let reader = state.reader.take();
         drop(state);
         if let Some(reader) = reader {
@@ -268,7 +270,7 @@ impl Channel {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut state = self.lock();
         if let Some(bytes) = state.chunks.pop_front() {
-            state.bytes -= bytes.len();
+            state.bytes -= cost(&bytes);
             if let Some(remaining) = &mut state.remaining {
                 *remaining = remaining.saturating_sub(bytes.len() as u64);
             }
@@ -313,6 +315,13 @@ impl Channel {
     }
 }
 
+/// What a piece that waits for its reader counts: its bytes, and about what its record and its allocation take, or
+/// a body in drops would cost many times its bytes.
+fn cost(piece: &Bytes) -> usize {
+    const PIECE_COST_BYTES: usize = 64;
+    piece.len() + PIECE_COST_BYTES
+}
+
 /// A request extension, there when a body is still arriving: lets a layer change the limit of its route.
 #[derive(Clone, Debug)]
 pub struct BodyControl(Arc<Channel>);
@@ -325,5 +334,26 @@ impl BodyControl {
     /// As [`Body::set_bytes_max`].
     pub fn set_bytes_max(&self, bytes_max: u64) {
         self.0.lock().bytes_max = Some(bytes_max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_drops_costs_no_more_than_the_limit() {
+        let id = ConnId { slot: 0, life: 0 };
+        let channel = Channel::new(Arc::new(Link::default()), id, None);
+        let mut count = 0;
+        while channel.push(Bytes::from_static(b"x")) == Pace::More {
+            count += 1;
+        }
+        assert_eq!(count, BUFFER_BYTES_MAX.div_ceil(65) - 1);
+        let mut body = Body::arriving(channel.clone());
+        let mut cx = Context::from_waker(Waker::noop());
+        while http_body::Body::poll_frame(Pin::new(&mut body), &mut cx).is_ready() {}
+        assert!(!channel.is_paused());
+        assert_eq!(channel.lock().bytes, 0);
     }
 }

@@ -15,6 +15,7 @@ use squall_wire::h1::{
 };
 
 use crate::app::{App, BoxError};
+use crate::body::BodyErrorKind;
 use crate::conn::http::{Becomes, Http};
 use crate::conn::request::{Outcome, Rest};
 use crate::core::Core;
@@ -35,6 +36,12 @@ const FRAME_COST_BYTES: usize = 256;
 const FAILED: Reject = Reject {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     reason: "the server could not answer this request",
+};
+
+/// Its bytes would be taken for frames.
+const UPGRADE_WITH_BODY: Reject = Reject {
+    status: StatusCode::BAD_REQUEST,
+    reason: "a request with a body cannot become a WebSocket",
 };
 
 impl<A: App> Core<A> {
@@ -84,6 +91,11 @@ impl<A: App> Core<A> {
                 self.answer_upgrade(http, &parts, upgrade);
                 return None;
             }
+        }
+        if parts.status.is_informational() {
+            tracing::error!(status = %parts.status, "this status is no answer; the answer is 500");
+            self.refuse(http, &FAILED);
+            return None;
         }
         let exact = body.size_hint().exact();
         let mut ended = body.is_end_stream();
@@ -195,8 +207,12 @@ impl<A: App> Core<A> {
                 return Poll::Ready(());
             }
             if http.outbox.bytes() + self.out.borrow().len() >= BUFFER_BYTES_MAX {
-                let flushed = self.flush(id, &mut http);
-                if flushed.is_ok() && http.outbox.bytes() >= BUFFER_BYTES_MAX {
+                if self.flush(id, &mut http).is_err() {
+                    self.put_http(id, http);
+                    self.close(id);
+                    return Poll::Ready(());
+                }
+                if http.outbox.bytes() >= BUFFER_BYTES_MAX {
                     http.room = Some(cx.waker().clone());
                     self.settle(id, http);
                     return Poll::Pending;
@@ -324,6 +340,10 @@ impl<A: App> Core<A> {
         }
         exchange.answered = true;
         exchange.task = None;
+        if let Some(body) = &exchange.body {
+            // What still comes is thrown away. Whoever kept the body must not take what it has for all there is.
+            body.channel.fail(BodyErrorKind::Gone);
+        }
         if exchange.body.is_some() && !exchange.expects_continue {
             return; // `feed_body` throws the rest away, and then ends the exchange.
         }
@@ -347,11 +367,7 @@ impl<A: App> Core<A> {
     /// An answer that cannot be completed must not look complete: the connection ends where it is.
     fn cut_answer(&self, http: &mut Http, error: impl std::fmt::Display) {
         tracing::warn!(%error, "a response body failed on its way; the connection is closed");
-        if let Some(exchange) = http.exchange.take()
-            && let Some(body) = exchange.body
-        {
-            body.channel.fail(crate::body::BodyErrorKind::Gone);
-        }
+        http.exchange = None;
         http.closing = true;
         http.input = Bytes::new();
     }
@@ -377,6 +393,9 @@ impl<A: App> Core<A> {
             Framing::WebSocket => ResponseLength::Exact(0),
         };
         let stream = park.framing == Framing::Stream;
+        if !stream && is_arriving(http) {
+            return self.refuse(http, &UPGRADE_WITH_BODY);
+        }
         if !self.encode_answer(http, parts, length) {
             return;
         }
@@ -398,6 +417,9 @@ impl<A: App> Core<A> {
         if parts.status != StatusCode::SWITCHING_PROTOCOLS {
             tracing::error!(status = %parts.status, "an upgrade must be answered with 101; the answer is 500");
             return self.refuse(http, &FAILED);
+        }
+        if is_arriving(http) {
+            return self.refuse(http, &UPGRADE_WITH_BODY);
         }
         if self.encode_answer(http, parts, ResponseLength::Exact(0)) {
             http.exchange = None;
@@ -430,6 +452,8 @@ impl<A: App> Core<A> {
     /// A handler or a body panicked in its task.
     pub(crate) fn task_panicked(self: &Rc<Self>, id: ConnId) {
         tracing::error!("a handler panicked");
+        // What was encoded for this connection must not reach another.
+        self.out.borrow_mut().clear();
         match self.take_http(id) {
             Some(mut http) if http.exchange.as_ref().is_some_and(|e| e.framing.is_none()) => {
                 self.refuse(&mut http, &FAILED);
@@ -458,6 +482,11 @@ impl<A: App> Drop for TaskGuard<'_, A> {
             self.core.task_panicked(self.id);
         }
     }
+}
+
+/// Whether there is, or may be, a request body that nobody has read to its end.
+fn is_arriving(http: &Http) -> bool {
+    http.linger || http.exchange.as_ref().is_some_and(|e| e.body.is_some())
 }
 
 /// Whether a body has more to come.

@@ -44,7 +44,7 @@ pub(crate) struct Http {
     pub(crate) parked_headers: Option<Box<HeaderMap>>,
     /// A streaming answer that waits for room in `outbox`.
     pub(crate) room: Option<Waker>,
-    wait: Wait,
+    pub(crate) wait: Wait,
     /// When `wait` began, or last moved.
     since: Tick,
 }
@@ -76,8 +76,17 @@ pub(crate) struct Incoming {
     pub(crate) declared_bytes: Option<u64>,
     pub(crate) bytes_max: u64,
     pub(crate) received_bytes: u64,
+    /// Those of them that nobody wanted.
+    pub(crate) discarded_bytes: u64,
     /// Not a byte is read before the handler asks: it may still change the limit, or refuse.
     pub(crate) held: bool,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Whoever still reads this body must not wait for ever. Says nothing new if the end has come.
+        self.channel.fail(BodyErrorKind::Gone);
+    }
 }
 
 /// What an HTTP connection turns into.
@@ -188,7 +197,10 @@ impl Http {
         }
         match &self.exchange {
             Some(exchange) => match &exchange.body {
-                Some(body) if !body.held && !body.channel.is_paused() => Wait::Body,
+                // A peer that waits to be told may send nothing before the handler asks for the body.
+                Some(body) if !body.held && !body.channel.is_paused() && !exchange.expects_continue => {
+                    Wait::Body
+                }
                 _ if exchange.framing.is_none() => Wait::Handler,
                 _ => Wait::Nothing,
             },
@@ -220,10 +232,15 @@ impl<A: App> Core<A> {
             if http.closing || http.becomes.is_some() || http.input.is_empty() {
                 break;
             }
-            if http.outbox.bytes() + self.out.borrow().len() >= BUFFER_BYTES_MAX
-                && !matches!(self.flush(id, &mut http), Ok(Flushed::All))
-            {
-                break;
+            if http.outbox.bytes() + self.out.borrow().len() >= BUFFER_BYTES_MAX {
+                match self.flush(id, &mut http) {
+                    Ok(Flushed::All) => {}
+                    Ok(Flushed::Blocked { .. }) => break,
+                    Err(_) => {
+                        self.put_http(id, http);
+                        return self.close(id);
+                    }
+                }
             }
             if burst == self.limits.pipelined_burst_max {
                 http.unread = true;
@@ -260,7 +277,8 @@ impl<A: App> Core<A> {
             return self.become_other(id, http, becomes);
         }
         if http.closing && http.outbox.is_empty() && http.exchange.is_none() {
-            let linger = http.linger;
+            // Bytes that nobody has read make the close a reset, and a reset can overtake our last bytes.
+            let linger = http.linger || http.unread;
             self.recycle(http);
             return if linger { self.linger(id) } else { self.close(id) };
         }
@@ -398,13 +416,10 @@ impl<A: App> Core<A> {
 
     /// The connection is closed: cancels its handler.
     pub(crate) fn http_gone(&self, mut http: Box<Http>) {
-        if let Some(exchange) = http.exchange.take() {
-            if let Some(body) = exchange.body {
-                body.channel.fail(BodyErrorKind::Gone);
-            }
-            if let Some(task) = exchange.task {
-                task.abort();
-            }
+        if let Some(exchange) = http.exchange.take()
+            && let Some(task) = &exchange.task
+        {
+            task.abort();
         }
         self.recycle(http);
     }
@@ -434,10 +449,10 @@ impl<A: App> Core<A> {
             }
         };
         if let Some(exchange) = http.exchange.take() {
-            if let Some(body) = exchange.body {
+            if let Some(body) = &exchange.body {
                 body.channel.fail(BodyErrorKind::TimedOut);
             }
-            if let Some(task) = exchange.task {
+            if let Some(task) = &exchange.task {
                 task.abort();
             }
         }

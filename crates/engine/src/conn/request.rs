@@ -13,7 +13,7 @@ use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece
 use crate::app::{App, BoxError};
 use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Pace};
 use crate::conn::answer::TaskGuard;
-use crate::conn::http::{Exchange, Http, Incoming};
+use crate::conn::http::{Exchange, Http, Incoming, Wait};
 use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::source::ConnId;
@@ -27,7 +27,11 @@ pub(crate) type Outcome<B> = Option<Response<B>>;
 impl<A: App> Core<A> {
     /// Calls the application with a request whose head is complete, and polls it once, in place.
     pub(crate) fn begin(self: &Rc<Self>, id: ConnId, http: &mut Http, head: Head) {
-        let keep_alive = head.keep_alive && self.draining.get().is_none();
+        // What follows a CONNECT could be meant for a tunnel: it is never read as a request.
+        let tunnel = head.method == http::Method::CONNECT;
+        let keep_alive = head.keep_alive && !tunnel && self.draining.get().is_none();
+        // Its time-outs begin with it, whatever the connection waited for before.
+        http.wait = Wait::Nothing;
         http.exchange = Some(Exchange {
             version: head.version,
             head_request: head.method == http::Method::HEAD,
@@ -156,6 +160,7 @@ impl<A: App> Core<A> {
             declared_bytes,
             bytes_max,
             received_bytes: 0,
+            discarded_bytes: 0,
             held,
         };
         if let Some(exchange) = &mut http.exchange {
@@ -286,15 +291,19 @@ fn feed(body: &mut Incoming, input: &mut Bytes, mut discard: bool) -> Fed {
         if !discard && body.channel.is_paused() {
             return Fed::Waiting;
         }
-        if discard && body.received_bytes > DISCARD_BYTES_MAX {
+        if discard && body.discarded_bytes > DISCARD_BYTES_MAX {
             return Fed::TooMuchToDiscard;
         }
         match body.decoder.decode(input) {
             Ok(Piece::More) => return Fed::Waiting,
             Ok(Piece::Data(bytes)) => {
-                body.received_bytes += bytes.len() as u64;
+                let count = bytes.len() as u64;
+                body.received_bytes += count;
                 if !discard {
                     discard = body.channel.push(bytes) == Pace::Abandoned;
+                }
+                if discard {
+                    body.discarded_bytes += count;
                 }
             }
             Ok(Piece::Trailers(fields)) => trailers = Some(fields),
@@ -317,10 +326,13 @@ fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Bod
     let mut rest = input.clone();
     let mut whole = BytesMut::new();
     loop {
-        match trial.decode(&mut rest)? {
-            Piece::Data(bytes) => whole.extend_from_slice(&bytes),
-            Piece::More | Piece::Trailers(_) => return Ok(None),
-            Piece::End => {
+        match trial.decode(&mut rest) {
+            Ok(Piece::Data(bytes)) => whole.extend_from_slice(&bytes),
+            Ok(Piece::More | Piece::Trailers(_)) => return Ok(None),
+            // The handler may allow more: see `Incoming::held`.
+            Err(reject) if reject.status == StatusCode::PAYLOAD_TOO_LARGE => return Ok(None),
+            Err(reject) => return Err(reject),
+            Ok(Piece::End) => {
                 *input = rest;
                 return Ok(Some(Body::full(whole.freeze())));
             }

@@ -65,6 +65,18 @@ impl Client {
         Client { socket }
     }
 
+    /// A client whose kernel takes little before it is read from.
+    pub(crate) fn connect_narrow(server: &Running) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(8 * 1024).unwrap();
+        socket
+            .connect(&server.handle.local_addr().unwrap().into())
+            .unwrap();
+        let socket = TcpStream::from(socket);
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client { socket }
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).unwrap();
     }
