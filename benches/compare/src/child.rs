@@ -25,9 +25,6 @@ const ANYWHERE: &str = "any";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines of output that a server may print before that one.
 const START_LINES_MAX: usize = 100;
-/// Every server prints this and its address when it is ready.
-const LISTENING: &str = "listening on ";
-
 /// Becomes the child if the command line says that this process is the launcher; else returns.
 ///
 /// # Errors
@@ -108,7 +105,7 @@ impl Server {
     /// To be called from the thread that lives longest: the kernel kills the child when *this thread* ends.
     ///
     /// # Errors
-    /// When it can't be started, ends, or does not print the line `listening on ADDRESS` within 30 seconds.
+    /// When it can't be started, ends, or does not print a line with its address within 30 seconds.
     pub fn start(program: &Path, args: &[OsString], core: Option<usize>) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(LAUNCH)
@@ -175,11 +172,14 @@ fn read_output(mut output: impl io::BufRead, tell: &mpsc::Sender<SocketAddr>) {
     let _ = io::copy(&mut output, &mut io::sink());
 }
 
-/// The address in a line such as `listening on http://127.0.0.1:8888/`.
+/// The address in a line such as `listening on 127.0.0.1:8888` or `feed: http://127.0.0.1:8888/`.
 fn parse_listening(line: &str) -> Option<SocketAddr> {
-    let (_, address) = line.split_once(LISTENING)?;
-    let address = address.trim().trim_start_matches("http://").trim_end_matches('/');
-    address.parse().ok()
+    line.split_whitespace().find_map(|word| {
+        word.trim_start_matches("http://")
+            .trim_end_matches('/')
+            .parse()
+            .ok()
+    })
 }
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
     fn the_address_is_found_in_the_line() {
         let want = Some(SocketAddr::from(([127, 0, 0, 1], 8888)));
         assert_eq!(parse_listening("listening on 127.0.0.1:8888"), want);
-        assert_eq!(parse_listening("feed: listening on http://127.0.0.1:8888/"), want);
+        assert_eq!(parse_listening("feed: http://127.0.0.1:8888/"), want);
         assert_eq!(parse_listening("listening"), None);
     }
 
