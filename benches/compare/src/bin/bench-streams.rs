@@ -108,6 +108,8 @@ fn start_feed(args: &Args, data: &std::path::Path) -> io::Result<Server> {
         "127.0.0.1:0".into(),
         "--data".into(),
         data.into(),
+        "--log".into(),
+        "warn".into(),
     ];
     Server::start(&program, &options, None)
 }
