@@ -195,6 +195,39 @@ fn a_websocket_whose_handler_panics_is_closed_with_1011() {
 }
 
 #[test]
+fn a_drain_waits_for_handlers_whose_websocket_has_ended() {
+    let (begun, has_begun) = mpsc::channel();
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let put_away = Arc::new(AtomicBool::new(false));
+    let is_put_away = put_away.clone();
+    let app = Router::new().route(
+        "/",
+        get(move |headers: HeaderMap| async move {
+            upgrade(&headers, move |mut socket| async move {
+                while socket.recv().await.is_some() {}
+                drop(socket);
+                begun.send(()).unwrap();
+                released.notified().await;
+                put_away.store(true, Ordering::SeqCst);
+            })
+        }),
+    );
+    let server = serve_with(app, Limits::default());
+    let mut client = Client::connect(&server);
+    client.send(format!("GET / {FIELDS}\r\n").as_bytes());
+    client.read_head();
+    drop(client);
+    has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+    wait_until(|| server.handle().open_connections() == 0);
+    server.handle().shutdown();
+    wait_until(|| TcpStream::connect(server.handle().local_addr().unwrap()).is_err());
+    release.notify_one();
+    server.handle().join();
+    assert!(is_put_away.load(Ordering::SeqCst));
+}
+
+#[test]
 fn a_websocket_that_begins_in_a_drain_is_told_of_it() {
     let (begun, has_begun) = mpsc::channel();
     let release = Arc::new(Notify::new());

@@ -388,6 +388,7 @@ impl<A: App> Core<A> {
         http.closing = true;
         http.linger = true;
         http.exchange = None;
+        http.becomes = None;
         http.input = Bytes::new();
     }
 

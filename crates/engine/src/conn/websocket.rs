@@ -13,6 +13,9 @@ use crate::core::{Core, Until};
 use crate::source::ConnId;
 use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Socket, reply_to_close};
 
+/// Writes of one connection before the others have their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// A WebSocket that is in the hands of a handler.
 pub(crate) struct WebSocket {
     channel: Arc<Channel>,
@@ -49,6 +52,25 @@ impl Drop for WebSocket {
     }
 }
 
+/// Counts a handler for as long as it runs.
+struct Running<A: App>(Rc<Core<A>>);
+
+impl<A: App> Running<A> {
+    fn new(core: Rc<Core<A>>) -> Self {
+        core.handlers.set(core.handlers.get() + 1);
+        Running(core)
+    }
+}
+
+impl<A: App> Drop for Running<A> {
+    fn drop(&mut self) {
+        self.0.handlers.set(self.0.handlers.get().saturating_sub(1));
+        if self.0.draining.get().is_some() {
+            self.0.link.wake();
+        }
+    }
+}
+
 impl<A: App> Core<A> {
     /// The handshake is written: the handler begins.
     pub(crate) fn become_websocket(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, upgrade: OnUpgrade) {
@@ -77,7 +99,12 @@ impl<A: App> Core<A> {
             conn.state = State::WebSocket(Box::new(ws));
             conn.deadline = self.after(self.limits.ping_interval);
         }
-        tokio::task::spawn_local(callback(Socket::new(channel)));
+        let handler = callback(Socket::new(channel));
+        let running = Running::new(self.clone());
+        tokio::task::spawn_local(async move {
+            let _running = running;
+            handler.await;
+        });
         self.tasks_due.set(true);
         if !early.is_empty() {
             self.ws_received(id, &mut early.to_vec());
@@ -155,6 +182,7 @@ impl<A: App> Core<A> {
     pub(crate) fn flush_socket(self: &Rc<Self>, id: ConnId) {
         let Some(mut ws) = self.take_ws(id) else { return };
         let (was_owed, mut progress) = (!ws.owed.is_empty(), false);
+        let mut rounds = 0;
         let outcome = loop {
             let blocked = !ws.owed.is_empty();
             ws.channel.take_outbound(&mut ws.owed, blocked);
@@ -176,6 +204,11 @@ impl<A: App> Core<A> {
             ws.owed.clear();
             ws.owed.shrink_to(1024);
             ws.written_bytes = 0;
+            rounds += 1;
+            if rounds == ROUNDS_MAX {
+                // A handler on another thread can send as fast as we write; what it sent since comes with a note.
+                break Ok(true);
+            }
         };
         let close_sent = ws.channel.is_close_sent();
         let over = ws.over;

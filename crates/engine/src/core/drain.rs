@@ -75,11 +75,14 @@ impl<A: App> Core<A> {
             );
         }
         for id in ids {
-            self.close(id);
+            self.guarded(id, || self.close(id));
         }
+        // Nor is any handler waited for.
+        self.handlers.set(0);
     }
 
+    /// A handler whose WebSocket has ended may still have something to put away.
     pub(crate) fn is_drained(&self) -> bool {
-        self.conns.borrow().len() == 0
+        self.conns.borrow().len() == 0 && self.handlers.get() == 0
     }
 }

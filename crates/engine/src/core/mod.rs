@@ -78,6 +78,8 @@ pub(crate) struct Core<A: App> {
     /// A task was woken by what the core did: let tasks run before waiting.
     pub(crate) tasks_due: Cell<bool>,
     pub(crate) draining: Cell<Option<Drain>>,
+    /// WebSocket handlers that run.
+    pub(crate) handlers: Cell<usize>,
     registry: mio::Registry,
 }
 
@@ -123,6 +125,7 @@ impl<A: App> Core<A> {
             again: RefCell::default(),
             tasks_due: Cell::new(false),
             draining: Cell::new(None),
+            handlers: Cell::new(0),
             registry,
         }
     }
