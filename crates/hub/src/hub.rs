@@ -218,6 +218,24 @@ impl Hub {
         read::slice(&topic, after, upto, max, |message| out.push(message.clone()))
     }
 
+    /// Takes messages back: those of a topic that `unwanted` picks are not handed to anybody any more, whatever their
+    /// cursor. Answers how many there were.
+    ///
+    /// For what was said and is not to be heard any more: a deleted post, a note about something that its reader may not
+    /// see now. It is no gap, and nobody is told; who needs to know is told by another message. Followers that have
+    /// received it already have received it.
+    ///
+    /// Looks at every message of the topic, while nobody appends.
+    pub fn withdraw(&self, topic: &str, unwanted: impl Fn(&Message) -> bool) -> usize {
+        let mut order = self.order();
+        let Some(topic) = self.topics().get(topic).cloned() else {
+            return 0;
+        };
+        let gone = topic.withdraw(unwanted);
+        order.account(gone);
+        gone.messages
+    }
+
     /// The newest messages of a topic that the log still holds, at most `max`, oldest first.
     pub fn history(&self, topic: &str, max: usize) -> Vec<Message> {
         let Some(topic) = self.topics().get(topic).cloned() else {

@@ -19,7 +19,8 @@ pub(crate) struct Order {
     pub(crate) messages: usize,
     /// What they cost.
     pub(crate) bytes: usize,
-    /// Where each message is, oldest first; and places of messages that were evicted by their topic's own limits.
+    /// Where each message is, oldest first; and places of messages that are gone: evicted by their
+    /// topic's own limits, or withdrawn.
     places: VecDeque<(u64, Arc<Topic>)>,
     /// When the oldest message of each topic is too old: (moment, offset). One entry a topic that holds any; an entry
     /// whose message is gone already is early, never late.
@@ -44,7 +45,7 @@ impl Order {
         self.account(evicted);
         self.schedule(topic);
         if self.places.len() > 2 * self.messages + STALE_PLACES_MAX {
-            self.places.retain(|(offset, topic)| *offset > topic.lost());
+            self.places.retain(|(offset, topic)| topic.holds(*offset));
         }
     }
 

@@ -130,6 +130,30 @@ impl Topic {
         evicted
     }
 
+    /// Takes out every message that `unwanted` picks. The floor stays: they were not lost, they are not to be had.
+    pub(crate) fn withdraw(&self, unwanted: impl Fn(&Message) -> bool) -> Evicted {
+        let mut evicted = Evicted::default();
+        let mut log = self.write();
+        log.messages.retain(|message| {
+            let goes = unwanted(message);
+            if goes {
+                evicted.messages += 1;
+                evicted.bytes += message.cost_bytes();
+            }
+            !goes
+        });
+        log.bytes -= evicted.bytes;
+        evicted
+    }
+
+    /// Whether the log holds the message with this offset.
+    pub(crate) fn holds(&self, offset: u64) -> bool {
+        let log = self.read();
+        log.messages
+            .binary_search_by_key(&offset, |message| message.offset)
+            .is_ok()
+    }
+
     fn evict_first(&self, log: &mut Log, evicted: &mut Evicted) {
         let Some(message) = log.messages.pop_front() else {
             return;

@@ -268,3 +268,35 @@ fn a_cursor_of_another_life_is_not_an_offset() {
     assert_eq!(offset("b:2"), None, "beyond the head");
     assert_eq!(offset("a:1"), None, "another epoch");
 }
+
+#[test]
+fn what_is_withdrawn_is_handed_to_nobody_and_is_no_gap() {
+    let hub = hub(|_| ());
+    for (topic, data) in [("x", "a"), ("y", "a"), ("x", "b"), ("x", "a")] {
+        publish(&hub, topic, data, 0);
+    }
+    assert_eq!(hub.withdraw("x", |message| message.data == "a"), 2);
+    assert_eq!(hub.withdraw("x", |message| message.data == "a"), 0);
+    assert_eq!(hub.withdraw("never", |_| true), 0);
+    assert_eq!(texts(&hub, &["x", "y"], 0, 9), Ok("2=a 3=b ".into()));
+    let counts = hub.topic_counts("x");
+    assert_eq!((counts.messages, counts.floor), (1, 0));
+    assert_eq!(counts.bytes, MESSAGE_OVERHEAD_BYTES + 1);
+    assert_eq!(hub.counts().messages, 2);
+    publish(&hub, "x", "c", 0);
+    assert_eq!(texts(&hub, &["x"], 3, 9), Ok("5=c ".into()));
+}
+
+#[test]
+fn a_full_hub_still_evicts_the_oldest_after_withdrawals() {
+    let hub = hub(|config| config.bytes_max = 3 * (MESSAGE_OVERHEAD_BYTES + 2));
+    for round in 0..1_000 {
+        publish(&hub, "x", "a", round);
+        hub.withdraw("x", |_| true);
+    }
+    for data in ["a", "b", "c", "d"] {
+        publish(&hub, "y", data, 1_000);
+    }
+    assert_eq!(texts(&hub, &["y"], 1_001, 9), Ok("1002=b 1003=c 1004=d ".into()));
+    assert_eq!(hub.counts().messages, 3);
+}
