@@ -16,8 +16,6 @@ use crate::store::{Changes, Store, StoreError};
 use crate::stream::{self, Publisher};
 use crate::{api, web};
 
-/// Messages of one topic that are held for those who come back, at most. All public posts are one topic.
-const TOPIC_MESSAGES_MAX: usize = 5_000;
 /// Bytes of messages that are held altogether, at most.
 const HUB_BYTES_MAX: usize = 64 << 20;
 /// Topics that are remembered, at most: those that somebody follows, and the latest that something was said in.
@@ -60,7 +58,7 @@ fn stream(store: &Store, site: &Site, changes: Changes) -> Result<(Hub, Live), S
         epoch: store.epoch(),
         floor,
         retention: Retention {
-            messages_max: TOPIC_MESSAGES_MAX,
+            messages_max: stream::topic::MESSAGES_MAX,
             bytes_max: HUB_BYTES_MAX,
             age_ms_max: crate::store::Retention::default().age_ms_max,
         },

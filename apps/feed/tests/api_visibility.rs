@@ -175,3 +175,25 @@ fn who_stops_following_stops_seeing() {
         json!([])
     );
 }
+
+#[test]
+fn what_one_may_not_see_any_more_is_neither_listed_nor_counted() {
+    let cast = Cast::new();
+    let (follower, author) = (&cast.follower, &cast.author);
+    cast.feed.say(author, "aloud @follower", "public");
+    for _ in 0..2 {
+        cast.feed.say(author, "hush @follower", "private");
+    }
+    let unread = || {
+        cast.feed
+            .read("/api/v1/notifications/unread_count", &follower.token)["count"]
+            .clone()
+    };
+    assert_eq!(unread(), 3);
+    let away = format!("/api/v1/accounts/{}/remove_from_followers", follower.id);
+    cast.feed.act(&away, &author.token, &json!({}));
+    assert_eq!(unread(), 1);
+    // A page is as full as it can be, or clients would take it for the last.
+    let page = cast.feed.read("/api/v1/notifications?limit=1", &follower.token);
+    assert_eq!(page[0]["status"]["visibility"], "public", "{page}");
+}

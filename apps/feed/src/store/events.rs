@@ -11,11 +11,14 @@ use tokio::sync::watch;
 
 use super::open::meta_number;
 use super::{Result, Store, Tx};
-use crate::domain::{Audience, NotificationId, PersonId, PostId};
+use crate::domain::{Audience, NotificationId, NotificationKind, PersonId, PostId};
 use crate::stream::topic;
 
 /// Commits that wait for the publisher, at most; then writing waits too.
 const COMMITS_MAX: usize = 64;
+
+/// Notifications that are taken back at once, at most, the newest: the hub holds no more of a topic.
+const WITHDRAWN_MAX: usize = crate::stream::topic::MESSAGES_MAX;
 
 /// What an event says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +82,27 @@ pub enum Change {
         /// Whom.
         followee: PersonId,
     },
+    /// Messages that were published are not to be had any more, whatever the cursor of who comes back.
+    Withdrawn {
+        /// Where they were published.
+        topic: String,
+        /// Which.
+        what: Withdrawn,
+    },
     /// A program may not act for a person any more: the streams that programs have open for that person end.
     Revoked {
         /// Whom it acted for.
         person: PersonId,
     },
+}
+
+/// What is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// A post, because it is deleted.
+    Post(PostId),
+    /// Notifications, because their person may not see any more what they are about.
+    Notifications(Vec<NotificationId>),
 }
 
 /// The changes of one commit.
@@ -211,6 +230,49 @@ impl Tx<'_> {
             }));
         }
         Ok(first.unwrap_or(0))
+    }
+
+    /// Takes a post's announcement back, and what people were told of it. Before the post is deleted.
+    pub(super) fn withdraw_post(&mut self, post: PostId, author: PersonId, audience: Audience) -> Result<()> {
+        for topic in topic::of_post(author, audience) {
+            let what = Withdrawn::Post(post);
+            self.changes.push(Change::Withdrawn { topic, what });
+        }
+        let sql = "SELECT person_id, id FROM notification WHERE post_id = ?1";
+        let conn = self.conn;
+        let mut statement = conn.prepare_cached(sql)?;
+        let told = statement.query_map([post], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for told in told {
+            let (person, id) = told?;
+            self.changes.push(Change::Withdrawn {
+                topic: topic::notifications(person),
+                what: Withdrawn::Notifications(vec![id]),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes back what `person` was told of posts by `actor` that only followers may see.
+    pub(super) fn withdraw_mentions(&mut self, person: PersonId, actor: PersonId) -> Result<()> {
+        let sql = "SELECT n.id FROM notification n JOIN post p ON p.id = n.post_id
+                   WHERE n.person_id = ?1 AND n.kind = ?2 AND n.actor_id = ?3 AND p.audience = ?4
+                   ORDER BY n.id DESC LIMIT ?5";
+        let mention = NotificationKind::Mention as u8;
+        let followers = Audience::Followers as u8;
+        let ids = self
+            .conn
+            .prepare_cached(sql)?
+            .query_map((person, mention, actor, followers, WITHDRAWN_MAX), |row| {
+                row.get(0)
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        if !ids.is_empty() {
+            self.changes.push(Change::Withdrawn {
+                topic: topic::notifications(person),
+                what: Withdrawn::Notifications(ids),
+            });
+        }
+        Ok(())
     }
 
     /// Writes an event into every topic that a post for this audience belongs to.

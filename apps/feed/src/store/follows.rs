@@ -142,6 +142,7 @@ fn end(tx: &mut Tx<'_>, follower: PersonId, followee: PersonId) -> Result<()> {
     if ended > 0 {
         count(tx, follower, followee, -1)?;
         tx.changes.push(Change::Unfollowed { follower, followee });
+        tx.withdraw_mentions(follower, followee)?;
     }
     Ok(())
 }

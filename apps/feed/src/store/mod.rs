@@ -33,9 +33,9 @@ use tokio::sync::{oneshot, watch};
 
 pub use connected::{CONNECTED_APPS_MAX, ConnectedApp};
 pub use error::StoreError;
-pub use events::{Change, Changes, Commit, Event, EventKind, Retention};
+pub use events::{Change, Changes, Commit, Event, EventKind, Retention, Withdrawn};
 pub use lists::ProfileFilter;
-pub use notifications::NotificationFilter;
+pub use notifications::{NotificationFilter, UNREAD_MAX};
 pub use people::Stats;
 pub use posts::Context;
 
@@ -137,13 +137,7 @@ impl Store {
         let (value, offset) = self
             .read(move |conn| Ok((job(conn)?, events::head(conn)?)))
             .await?;
-        // An error means that nobody publishes (the store is used alone): then there is nothing to wait for.
-        let _ = self
-            .inner
-            .published
-            .clone()
-            .wait_for(|published| *published >= offset)
-            .await;
+        self.caught_up_with(offset).await;
         Ok(Snapshot {
             value,
             cursor: Cursor {
@@ -151,6 +145,17 @@ impl Store {
                 offset,
             },
         })
+    }
+
+    /// Waits until the stream has published everything up to this offset.
+    async fn caught_up_with(&self, offset: u64) {
+        // An error means that nobody publishes (the store is used alone): then there is nothing to wait for.
+        let _ = self
+            .inner
+            .published
+            .clone()
+            .wait_for(|published| *published >= offset)
+            .await;
     }
 
     /// Runs a write; when it returns without an error the write is on the disk.

@@ -4,9 +4,13 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::events::EventKind;
 use super::rows::{self, PERSON};
+use super::visibility::VISIBLE;
 use super::{Result, Snapshot, Store, StoreError, Tx, posts};
 use crate::domain::{NotificationId, NotificationKind, NotificationView, Paging, Person, PersonId, PostId};
 use crate::stream::topic;
+
+/// Unread notifications are counted up to this many.
+pub const UNREAD_MAX: u64 = 1_000;
 
 /// Which of a person's notifications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,9 +66,10 @@ impl Store {
         self.snapshot(move |conn| {
             let window = paging.window();
             let sql = format!(
-                "{} WHERE n.person_id = ?1 AND NOT n.dismissed AND (?5 >> n.kind) & 1
+                "{} WHERE n.person_id = ?1 AND NOT n.dismissed AND (?5 >> n.kind) & 1 AND {}
                  AND n.id > ?2 AND n.id < ?3 ORDER BY n.id {} LIMIT ?4",
                 select(),
+                shown(),
                 window.order()
             );
             let mut statement = conn.prepare_cached(&sql)?;
@@ -125,12 +130,17 @@ impl Store {
         .await
     }
 
-    /// How many are newer than the newest that was read.
+    /// How many are newer than the newest that was read: at most [`UNREAD_MAX`], which then means that many or more.
     pub async fn unread_notifications(&self, person: PersonId) -> Result<u64> {
         self.read(move |conn| {
-            let sql = "SELECT COUNT(*) FROM notification WHERE person_id = ?1 AND NOT dismissed
-                       AND id > (SELECT read_up_to FROM person WHERE id = ?1)";
-            Ok(conn.prepare_cached(sql)?.query_row([person], |row| row.get(0))?)
+            let sql = format!(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM notification n WHERE n.person_id = ?1 AND NOT n.dismissed
+                     AND n.id > (SELECT read_up_to FROM person WHERE id = ?1) AND {} LIMIT ?2)",
+                shown()
+            );
+            Ok(conn
+                .prepare_cached(&sql)?
+                .query_row((person, UNREAD_MAX), |row| row.get(0))?)
         })
         .await
     }
@@ -154,6 +164,13 @@ struct Head {
     kind: NotificationKind,
     actor: Person,
     post: Option<PostId>,
+}
+
+/// A condition that is true of the rows of `notification n` whose person may see what they are about: the others are
+/// neither shown nor counted.
+fn shown() -> String {
+    let visible = VISIBLE.replace(":viewer", "n.person_id");
+    format!("(n.post_id IS NULL OR EXISTS (SELECT 1 FROM post p WHERE p.id = n.post_id AND {visible}))")
 }
 
 fn select() -> String {

@@ -49,7 +49,10 @@ impl Store {
 
     /// Deletes a post of `viewer`'s own; gives it as it was.
     pub async fn delete_post(&self, viewer: PersonId, id: PostId) -> Result<PostView> {
-        self.write(move |tx| delete(tx, viewer, id)).await
+        let (gone, offset) = self.write(move |tx| delete(tx, viewer, id)).await?;
+        // When this answers, nobody gets the post any more, whatever their cursor.
+        self.caught_up_with(offset).await;
+        Ok(gone)
     }
 
     /// The conversation around a post, if `viewer` may see the post.
@@ -134,11 +137,13 @@ fn tell(tx: &mut Tx<'_>, new: &NewPost, id: PostId, answered: Option<PersonId>) 
     Ok(())
 }
 
-fn delete(tx: &mut Tx<'_>, viewer: PersonId, id: PostId) -> Result<PostView> {
+/// The post as it was, and the offset of the news that it is gone.
+fn delete(tx: &mut Tx<'_>, viewer: PersonId, id: PostId) -> Result<(PostView, u64)> {
     let gone = post(tx.conn, Some(viewer), id)?;
     if gone.author.id != viewer {
         return Err(StoreError::missing());
     }
+    tx.withdraw_post(id, viewer, gone.audience)?;
     // Its announcement goes too, so that nothing of it is told again after a restart.
     tx.conn
         .prepare_cached("DELETE FROM event WHERE post_id = ?1")?
@@ -163,8 +168,8 @@ fn delete(tx: &mut Tx<'_>, viewer: PersonId, id: PostId) -> Result<PostView> {
         author: viewer,
         audience: gone.audience,
     };
-    tx.announce_post(kind, viewer, gone.audience)?;
-    Ok(gone)
+    let offset = tx.announce_post(kind, viewer, gone.audience)?;
+    Ok((gone, offset))
 }
 
 /// Keeps the counts: an author's posts (but those for nobody else), and a post's public answers.

@@ -63,6 +63,31 @@ pub(crate) async fn of_event(
     Ok(message.and_then(|message| serde_json::to_string(&message).ok()))
 }
 
+/// What a message tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    /// That there is a new post.
+    Post(PostId),
+    /// Something that happened to a person.
+    Notification(NotificationId),
+}
+
+/// What a message of [`of_event`] tells of, read off its beginning; `None` for what says that a post is gone.
+pub(crate) fn subject(message: &[u8]) -> Option<Subject> {
+    let rest = message.strip_prefix(b"{\"event\":\"")?;
+    let id = |kind: &str| {
+        let rest = rest
+            .strip_prefix(kind.as_bytes())?
+            .strip_prefix(b"\",\"id\":\"")?;
+        let digits = rest.split(|byte| *byte == b'"').next()?;
+        std::str::from_utf8(digits).ok()
+    };
+    match id("update") {
+        Some(post) => post.parse().ok().map(Subject::Post),
+        None => id("notification")?.parse().ok().map(Subject::Notification),
+    }
+}
+
 fn update(site: &Site, render: &Render, post: &PostView) -> Message {
     Message::Update {
         id: post.id,
@@ -79,5 +104,40 @@ fn notification(site: &Site, render: &Render, told: &NotificationView) -> Messag
         kind: told.kind.word(),
         html: (render.notification_html)(site, told),
         notification: (render.notification_json)(site, told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_begin_with_what_they_tell_of() {
+        let (post, author) = (PostId::new(7).unwrap(), PersonId::new(8).unwrap());
+        let read = |message: &Message| subject(serde_json::to_string(message).unwrap().as_bytes());
+        let update = Message::Update {
+            id: post,
+            author,
+            audience: Audience::Public,
+            html: String::new(),
+            status: serde_json::Value::Null,
+        };
+        assert_eq!(read(&update), Some(Subject::Post(post)));
+        let id = NotificationId::new(9).unwrap();
+        let told = Message::Notification {
+            id,
+            kind: "mention",
+            html: String::new(),
+            notification: serde_json::Value::Null,
+        };
+        assert_eq!(read(&told), Some(Subject::Notification(id)));
+        let delete = Message::Delete {
+            id: post,
+            author,
+            audience: Audience::Public,
+        };
+        assert_eq!(read(&delete), None);
+        assert_eq!(subject(b"{\"event\":\"update\",\"id\":\"x\"}"), None);
+        assert_eq!(subject(b""), None);
     }
 }

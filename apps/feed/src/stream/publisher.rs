@@ -3,6 +3,7 @@
 //! Followings that begin and end come through the same queue as posts: so a post that was committed after an unfollow
 //! reaches nobody who had to go, and one that was committed before it, everybody who was still there.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::topic;
 use super::topics::{followers_only, of_author};
 use crate::app::{Render, Site};
 use crate::domain::{PersonId, Standing};
-use crate::store::{Change, Changes, Event, EventKind, Store, StoreError, WeakStore};
+use crate::store::{Change, Changes, Event, EventKind, Store, StoreError, WeakStore, Withdrawn};
 
 /// The kinds of streams that show what a person follows, from their start to their end.
 const HOMES: [u32; 2] = [kinds::HOME, kinds::API_USER];
@@ -79,6 +80,7 @@ impl Publisher {
                             Change::Unfollowed { follower, followee } => {
                                 unfollowed(&live, *follower, *followee)
                             }
+                            Change::Withdrawn { topic, what } => withdrawn(&self.hub, topic, what),
                             Change::Revoked { person } => revoked(&live, *person),
                         }
                     }
@@ -148,6 +150,17 @@ fn unfollowed(live: &Live, follower: PersonId, followee: PersonId) {
         }
     }
     live.unfollow(follower.get(), Some(kinds::PROFILE), &followers_only(followee));
+}
+
+/// What was published is not handed out again.
+fn withdrawn(hub: &Hub, topic: &str, what: &Withdrawn) {
+    let unwanted: HashSet<message::Subject> = match what {
+        Withdrawn::Post(id) => HashSet::from([message::Subject::Post(*id)]),
+        Withdrawn::Notifications(ids) => ids.iter().map(|id| message::Subject::Notification(*id)).collect(),
+    };
+    hub.withdraw(topic, |message| {
+        message::subject(&message.data).is_some_and(|subject| unwanted.contains(&subject))
+    });
 }
 
 /// The streams of a person's programs end; those whose token is still good come back.

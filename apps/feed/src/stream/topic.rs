@@ -8,6 +8,9 @@ pub const PUBLIC: &str = "public";
 /// Where offsets go whose event has nothing to say (any more), so that the hub's head still moves. Nobody may follow it.
 pub const NOTHING: &str = "-";
 
+/// Messages of one topic that are held for those who come back, at most. All public posts are one topic.
+pub const MESSAGES_MAX: usize = 5_000;
+
 /// A person's posts for one audience.
 pub fn posts(author: PersonId, audience: Audience) -> String {
     format!("p:{author}:{audience}")
