@@ -257,6 +257,21 @@ fn a_status_that_is_no_answer_is_a_500() {
 }
 
 #[test]
+fn what_follows_a_handlers_close_is_not_answered() {
+    let route = get(|| async { ([(http::header::CONNECTION, "close")], "bye") });
+    let server = serve_with(app().route("/bye", route), small());
+    let answer = exchange(
+        &server,
+        &format!("{HELLO}GET /bye HTTP/1.1\r\nHost: a\r\n\r\n{HELLO}{HELLO}"),
+    );
+    assert_eq!(statuses(&answer), ["200", "200"]);
+    assert!(
+        answer.contains("\r\nconnection: close\r\n") && answer.ends_with("\r\n\r\nbye"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn what_follows_a_connect_is_no_request() {
     let server = serve();
     let answer = exchange(

@@ -14,7 +14,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use common::{Client, Running, wait_until};
 use http::HeaderMap;
-use source::{Log, doors, park, serve_log};
+use source::{Log, doors, park, park_from, serve_log};
 use squall_engine::source::Framing;
 use squall_engine::wire::ws::{Opcode, encode_masked_frame};
 use squall_engine::{Limits, Message};
@@ -307,6 +307,31 @@ fn a_panic_over_a_message_closes_its_connection_alone() {
     assert_eq!(log.heard(1), [Message::Text("heard".to_owned())]);
     drop(other);
     assert_all_detached(&log);
+}
+
+#[test]
+fn a_panic_of_the_source_closes_its_connection_alone() {
+    let route = get(|h: HeaderMap| async move { park_from(u64::MAX, Framing::Stream, &h) });
+    let (server, log) = serve_log(doors().route("/panic", route), 1, limits());
+    let mut other = follow_sse(&server);
+    let mut client = Client::connect(&server);
+    client.send(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_head();
+    assert_eq!(client.read_to_end(), "");
+    log.publish([Bytes::from_static(b"news")]);
+    other.expect("news");
+    drop(other);
+    assert_all_detached(&log);
+}
+
+#[test]
+fn a_response_that_no_source_knows_is_closed() {
+    let server = common::serve_with(doors(), limits());
+    assert!(common::exchange(&server, "GET /sse HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("\r\n\r\n"));
+    assert_eq!(
+        common::exchange(&server, "GET /poll HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ""
+    );
 }
 
 #[test]

@@ -328,3 +328,45 @@ fn a_core_whose_source_cannot_be_made_is_an_error_at_the_start() {
         .unwrap();
     assert!(error.to_string().contains("a core cannot start"), "{error}");
 }
+
+#[test]
+fn a_slow_reader_is_not_cut_for_what_it_pipelines() {
+    const BIG_BYTES: usize = 24 * 1024 * 1024;
+    let app = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/big", get(|| async { vec![b'b'; BIG_BYTES] }));
+    let limits = Limits {
+        header_read_timeout: SHORT,
+        write_stall_timeout: Duration::from_millis(2500),
+        drain_timeout: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let server = serve_with(app, limits);
+    let mut client = Client::connect_narrow(&server);
+    client.send(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_head();
+    for _ in 0..8 {
+        let_a_header_timeout_pass(&server);
+        client.read_exactly(BIG_BYTES / 8);
+    }
+    assert!(client.read_head().starts_with("HTTP/1.1 200 OK\r\n"));
+    client.expect("hello");
+}
+
+#[test]
+fn a_handler_that_does_not_read_its_body_is_answered_for() {
+    let route = post(|body: Body| async move {
+        std::future::pending::<()>().await;
+        drop(body);
+    });
+    let limits = Limits {
+        handler_timeout: SHORT,
+        drain_timeout: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let server = serve_with(Router::new().route("/", route), limits);
+    let mut client = Client::connect(&server);
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n");
+    client.send(&[b'x'; 300_000]);
+    assert!(client.read_to_end().starts_with("HTTP/1.1 503 "));
+}

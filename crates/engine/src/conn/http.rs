@@ -47,6 +47,8 @@ pub(crate) struct Http {
     pub(crate) wait: Wait,
     /// When `wait` began, or last moved.
     since: Tick,
+    /// The socket took something since the last [`Core::settle`].
+    progress: bool,
 }
 
 /// A request between its head and the end of its answer.
@@ -266,10 +268,10 @@ impl<A: App> Core<A> {
 
     /// Writes what is owed, and leaves the connection in the state that follows.
     pub(crate) fn settle(self: &Rc<Self>, id: ConnId, mut http: Box<Http>) {
-        let Ok(flushed) = self.flush(id, &mut http) else {
+        if self.flush(id, &mut http).is_err() {
             self.put_http(id, http);
             return self.close(id);
-        };
+        }
         // Earlier answers do not wait behind a long-poll.
         let waits = http.is_owed()
             && matches!(&http.becomes, Some(Becomes::Parked(park)) if park.framing == Framing::Answer);
@@ -300,7 +302,7 @@ impl<A: App> Core<A> {
             return self.park(id);
         }
         let wait = http.waits_for();
-        let progress = matches!(flushed, Flushed::Blocked { progress: true });
+        let progress = std::mem::take(&mut http.progress);
         if wait != http.wait || (wait == Wait::Write && progress) {
             http.wait = wait;
             http.since = self.clock.tick();
@@ -354,6 +356,7 @@ impl<A: App> Core<A> {
             Some(conn) => http.outbox.flush(&mut conn.socket, &mut out),
             None => Err(std::io::ErrorKind::NotConnected.into()),
         };
+        http.progress |= !matches!(flushed, Ok(Flushed::Blocked { progress: false }));
         out.clear();
         if out.capacity() > 4 * BUFFER_BYTES_MAX {
             out.shrink_to(BUFFER_BYTES_MAX);

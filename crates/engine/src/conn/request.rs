@@ -30,8 +30,10 @@ impl<A: App> Core<A> {
         // What follows a CONNECT could be meant for a tunnel: it is never read as a request.
         let tunnel = head.method == http::Method::CONNECT;
         let keep_alive = head.keep_alive && !tunnel && self.draining.get().is_none();
-        // Its time-outs begin with it, whatever the connection waited for before.
-        http.wait = Wait::Nothing;
+        // Its time-outs begin with it; only the time of a peer that takes nothing goes on.
+        if http.wait != Wait::Write {
+            http.wait = Wait::Nothing;
+        }
         http.exchange = Some(Exchange {
             version: head.version,
             head_request: head.method == http::Method::HEAD,

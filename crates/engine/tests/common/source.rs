@@ -127,6 +127,7 @@ impl Source for LogSource {
     }
 
     fn next(&self, follower: u32, position: u64, room: usize, out: &mut Vec<Frame>) -> After {
+        assert_ne!(position, u64::MAX, "on purpose");
         let Some(framing) = self.followers.borrow().get(&follower).map(|f| f.framing) else {
             self.log.strangers.fetch_add(1, Ordering::SeqCst);
             return After::Close;
@@ -182,6 +183,11 @@ impl Source for LogSource {
 
 /// A response that follows the log from its beginning.
 pub(crate) fn park(framing: Framing, headers: &HeaderMap) -> Response {
+    park_from(0, framing, headers)
+}
+
+/// A response that follows the log; past its end there is a panic.
+pub(crate) fn park_from(from: u64, framing: Framing, headers: &HeaderMap) -> Response {
     let mut response = match framing {
         Framing::WebSocket => match check_upgrade(&Method::GET, Version::HTTP_11, headers) {
             Ok(accept) => {
@@ -193,7 +199,7 @@ pub(crate) fn park(framing: Framing, headers: &HeaderMap) -> Response {
         },
         _ => ().into_response(),
     };
-    let ticket = Arc::new(Ticket { framing, from: 0 });
+    let ticket = Arc::new(Ticket { framing, from });
     response.extensions_mut().insert(Park { framing, ticket });
     response
 }
