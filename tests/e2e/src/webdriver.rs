@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -156,13 +157,18 @@ impl Browser {
     /// When it does not become true in time.
     pub fn wait_for(&self, condition: &str) -> Value {
         let script = WAIT.replace("CONDITION", condition);
-        match self.call("POST", "/execute/async", &json!({"script": script, "args": []})) {
-            Ok(value) => value,
-            Err(error) => panic!(
-                "never true: {condition}\n{error}\non {}:\n{}",
-                self.url(),
-                self.text()
-            ),
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.call("POST", "/execute/async", &json!({"script": script, "args": []})) {
+                Ok(value) => return value,
+                // The page that was asked has gone, and its answer with it: the next one is asked.
+                Err(error) if is_of_a_gone_page(&error) && Instant::now() < end => {}
+                Err(error) => panic!(
+                    "never true: {condition}\n{error}\non {}:\n{}",
+                    self.url(),
+                    self.text()
+                ),
+            }
         }
     }
 
@@ -231,6 +237,17 @@ impl Drop for Browser {
     fn drop(&mut self) {
         self.call("DELETE", "", &Value::Null).ok();
     }
+}
+
+/// Whether a script ended because its page did. Chromedriver says "script timeout" of those too, long before the time.
+fn is_of_a_gone_page(error: &str) -> bool {
+    [
+        "script timeout",
+        "javascript error: document unloaded",
+        "aborted by navigation",
+    ]
+    .iter()
+    .any(|words| error.starts_with(words))
 }
 
 /// One command of the protocol.
