@@ -227,8 +227,10 @@ fn request_line(input: &Bytes, start: usize, limits: &HeadLimits) -> Result<Opti
     let Some(method_bytes) = memchr::memchr(b' ', line) else {
         return Err(check_method(line).err().unwrap_or(MALFORMED));
     };
-    let method = check_method(&line[..method_bytes])
-        .and_then(|()| Method::from_bytes(&line[..method_bytes]).map_err(|_| MALFORMED))?;
+    let method = match &line[..method_bytes] {
+        b"GET" => Method::GET,
+        method => check_method(method).and_then(|()| Method::from_bytes(method).map_err(|_| MALFORMED))?,
+    };
 
     // The shortest rest is `SP SP HTTP/1.1`: the empty target is refused with the other malformed ones.
     let version_start = line.len().saturating_sub(8);

@@ -32,6 +32,11 @@ pub(super) fn parse_target(method: &Method, input: &Bytes, from: usize, to: usiz
     }
     match target.first() {
         None => Err(Reject::bad("no target")),
+        // What is asked for most needs no look: it is what a `Uri` is by default.
+        Some(b'/') if target.len() == 1 => Ok(Target {
+            uri: Uri::default(),
+            authority: None,
+        }),
         Some(b'/') => {
             check_bytes(target)?;
             Ok(Target {
