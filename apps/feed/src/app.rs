@@ -28,6 +28,13 @@ const ATTEMPTS_PER_ADDRESS: AttemptsConfig = AttemptsConfig {
     keys_max: 100_000,
 };
 
+/// Sign-ups from one address before the next must wait: a house, a school, a test.
+const SIGN_UPS_PER_ADDRESS: AttemptsConfig = AttemptsConfig {
+    burst: 1_000,
+    refill_ms: 300,
+    keys_max: 100_000,
+};
+
 /// Where the site is, as people and programs address it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -104,6 +111,7 @@ struct Inner {
     parts: Parts,
     per_name: Attempts,
     per_address: Attempts,
+    sign_ups: Attempts,
 }
 
 /// Why nobody was signed in.
@@ -149,6 +157,7 @@ impl App {
                 parts,
                 per_name,
                 per_address,
+                sign_ups: Attempts::new(SIGN_UPS_PER_ADDRESS),
             }),
         }
     }
@@ -181,6 +190,14 @@ impl App {
     /// The keys that cookies are signed with.
     pub fn keys(&self) -> &Keys {
         &self.inner.parts.keys
+    }
+
+    /// Counts a sign-up from this address, to be asked before [`App::sign_up`] where anybody may ask.
+    ///
+    /// # Errors
+    /// How long to wait, past 1,000 at once and one each 300 ms.
+    pub fn may_sign_up(&self, address: IpAddr) -> Result<(), squall::limits::Wait> {
+        self.inner.sign_ups.take(&network(address), now_ms())
     }
 
     /// Makes a person with this name and password, if the rules allow both and the name is free.

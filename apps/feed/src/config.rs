@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use serde::{Deserialize, Serialize};
+use squall::Address;
 use squall::config::{self, Sources};
 
 use crate::app::Site;
@@ -89,16 +90,13 @@ impl Config {
         )
     }
 
-    /// Settles what depends on other things: gives port 0 a port, and the site its origin.
+    /// Gives port 0 a port.
     ///
     /// # Errors
-    /// A sentence for the operator, if the origin is none.
-    pub fn settle(&mut self) -> Result<Site, String> {
+    /// A sentence for the operator, if there is none to be had.
+    pub fn choose_port(&mut self) -> Result<(), String> {
         // The origin stands in pages and answers, so the port must be known before the first of them is made.
-        if let Ok(address) = self
-            .listen
-            .replace("localhost:", "127.0.0.1:")
-            .parse::<SocketAddr>()
+        if let Ok(Address::Tcp(address)) = Address::parse(&self.listen)
             && address.port() == 0
         {
             let free = TcpListener::bind(address).and_then(|listener| listener.local_addr());
@@ -106,6 +104,15 @@ impl Config {
                 .map_err(|error| format!("cannot listen on {address}: {error}"))?
                 .to_string();
         }
+        Ok(())
+    }
+
+    /// Settles what depends on other things: gives the site its origin.
+    ///
+    /// # Errors
+    /// A sentence for the operator, if the origin is none, or what is listened on is no address.
+    pub fn settle(&mut self) -> Result<Site, String> {
+        Address::parse(&self.listen).map_err(|error| error.to_string())?;
         if self.origin.is_empty() {
             self.origin = default_origin(&self.listen);
         }
@@ -183,6 +190,7 @@ mod tests {
             listen: "127.0.0.1:0".into(),
             ..Config::default()
         };
+        config.choose_port().unwrap();
         let site = config.settle().unwrap();
         assert!(!config.listen.ends_with(":0"));
         assert_eq!(site.origin, format!("http://{}", config.listen));

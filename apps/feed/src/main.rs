@@ -30,6 +30,8 @@ enum Failure {
 
 fn run(config: &mut Config) -> Result<(), Failure> {
     let fault = |error: &dyn std::fmt::Display| Failure::Fault(error.to_string());
+    // Told apart from wrong usage: what is asked for makes sense here, and is not to be had.
+    config.choose_port().map_err(Failure::Fault)?;
     let site = config.settle().map_err(Failure::Usage)?;
     let logs = squall::log::Options {
         filter: config.log.clone(),

@@ -68,7 +68,7 @@ fn stream(store: &Store, site: &Site, changes: Changes) -> Result<(Hub, Live), S
     });
     let mut publisher = Publisher::new(hub.clone(), render(), site.clone());
     publisher.restore(&runtime, store, &events);
-    tracing::info!(events = events.len(), "the stream continues");
+    tracing::debug!(events = events.len(), "the stream continues");
     let weak = store.downgrade();
     let limits = LiveConfig {
         // Beside home a program's WebSocket may follow notifications and, under two names, all public posts.

@@ -10,10 +10,11 @@ use crate::{api, web as pages};
 /// The whole site.
 pub fn router(app: &App) -> Router {
     Router::new()
-        .merge(pages::routes(app).layer(web::secure_headers()))
+        .merge(pages::routes(app))
         .merge(api::routes(app))
         .merge(streams(app))
         .fallback(pages::not_found)
+        .layer(web::secure_headers())
         .layer(app.sessions().layer())
         .layer(log::access())
         .with_state(app.clone())

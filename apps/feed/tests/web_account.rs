@@ -36,6 +36,29 @@ fn a_person_signs_up_out_and_in_again() {
 }
 
 #[test]
+fn sign_ups_from_one_address_are_limited() {
+    let feed = Feed::start();
+    feed.person("ann");
+    let here = [127, 0, 0, 1].into();
+    assert_eq!(feed.app.may_sign_up([192, 0, 2, 1].into()), Ok(()));
+    let taken = (0..1_000).filter(|_| feed.app.may_sign_up(here).is_ok()).count();
+    assert!(taken >= 999, "one was taken by ann");
+    // One comes back each 300 ms, perhaps right before the form arrives.
+    let refused = (0..100).find_map(|number| {
+        while feed.app.may_sign_up(here).is_ok() {}
+        let name = format!("bob{number}");
+        let answer = feed
+            .nobody()
+            .submit("/sign-up", &[("name", &name), ("password", PASSWORD)]);
+        (answer.status == 429).then_some(answer)
+    });
+    let refused = refused.expect("a sign-up too many");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert!(refused.text().contains("Too many sign-ups"));
+    assert_eq!(feed.app.may_sign_up([192, 0, 2, 1].into()), Ok(()));
+}
+
+#[test]
 fn the_session_cookie_is_kept_from_scripts_and_other_sites() {
     let feed = Feed::start();
     let answer = feed

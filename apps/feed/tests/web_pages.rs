@@ -33,6 +33,36 @@ fn every_page_is_safe_as_it_comes() {
 }
 
 #[test]
+fn nothing_is_taken_for_what_it_is_not() {
+    let feed = Feed::start();
+    let ann = feed.person("ann");
+    for path in [
+        "/api/v1/instance",
+        "/api/v1/timelines/public",
+        "/api/v1/nothing",
+        "/api/v1/streaming/health",
+        "/poll/home?timeout_ms=0",
+        "/avatars/missing.svg",
+        "/no/such/page",
+        "/oauth/authorize",
+    ] {
+        let answer = ann.get(path);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+    }
+    // A form of ours must not be sent as if it came from nowhere.
+    assert_eq!(
+        ann.get("/oauth/authorize").header("referrer-policy"),
+        "same-origin"
+    );
+}
+
+#[test]
 fn an_empty_house_says_what_to_do_first() {
     let feed = Feed::start();
     let page = feed.nobody().page("/");

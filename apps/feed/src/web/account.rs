@@ -117,10 +117,21 @@ pub(super) async fn sign_in_page(visitor: Visitor, Query(next): Query<Next>) -> 
 /// `POST /sign-up`: the new person is signed in at once.
 pub(super) async fn sign_up(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     session: Session,
     visitor: Visitor,
     Form(given): Form<Credentials>,
 ) -> Answer {
+    if let Err(wait) = app.may_sign_up(address(peer)) {
+        let errors = Errors {
+            form: "Too many sign-ups from where you are. Try again in a moment.".to_owned(),
+            ..Errors::default()
+        };
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut page = form(&visitor, "sign_up.html", status, &given.name, &given.next, errors);
+        retry_after(&mut page, wait.ms);
+        return Ok(page);
+    }
     let error = match app.sign_up(&given.name, &given.password).await {
         Ok(person) => {
             session.sign_in(person.id.get());
@@ -182,10 +193,14 @@ pub(super) async fn sign_in(
     };
     let mut page = form(&visitor, "sign_in.html", status, &given.name, &given.next, errors);
     if let Some(wait_ms) = wait_ms {
-        page.headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000)));
+        retry_after(&mut page, wait_ms);
     }
     Ok(page)
+}
+
+fn retry_after(page: &mut Response, wait_ms: u64) {
+    let seconds = HeaderValue::from(wait_ms.div_ceil(1_000));
+    page.headers_mut().insert(RETRY_AFTER, seconds);
 }
 
 fn address(peer: SocketAddr) -> IpAddr {

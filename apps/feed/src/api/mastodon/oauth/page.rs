@@ -81,7 +81,8 @@ pub(super) fn refusal(text: &str) -> Response {
     guarded(refusal_page(StatusCode::BAD_REQUEST, Some(text)))
 }
 
-/// These pages hold codes and lead to them: no frame, no cache, no trace in the next site's log.
+/// These pages hold codes and lead to them: no frame, no cache, no trace in the next site's log. (Not `no-referrer`:
+/// then browsers send the form with `Origin: null`, which is taken for another site's where they say nothing better.)
 ///
 /// `form-action` is left open: the answer to the form sends the browser on to the program, and browsers apply the rule
 /// to that redirect too.
@@ -97,7 +98,7 @@ fn guarded(response: Response) -> Response {
         "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
     );
     set(header::CACHE_CONTROL, "no-store");
-    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::REFERRER_POLICY, "same-origin");
     set(header::X_FRAME_OPTIONS, "DENY");
     response
 }
