@@ -12,7 +12,8 @@ pub fn escape(text: &str) -> String {
 /// HTML of plain text: everything escaped, `http://` and `https://` addresses made links, line ends `<br>`.
 ///
 /// Links carry `rel="nofollow noopener ugc"`: they are other people's, and search engines are told so. Other schemes
-/// (`javascript:` above all) stay text. Time is linear in the text's length.
+/// (`javascript:` above all) stay text, and so do addresses that would read as others than they are: with characters that
+/// turn the direction of writing or cannot be seen, or with a name before an `@` that looks like the host. Time is linear in the text's length.
 ///
 /// ```
 /// let html = squall::templates::linkify("see https://example.org/?a=1&b=2.");
@@ -24,7 +25,7 @@ pub fn linkify(text: &str) -> String {
     finder.kinds(&[LinkKind::Url]);
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     for span in finder.spans(text) {
-        if span.kind().is_none() || !is_web(span.as_str()) {
+        if span.kind().is_none() || !is_web(span.as_str()) || !is_plain(span.as_str()) {
             lines_into(span.as_str(), &mut out);
             continue;
         }
@@ -36,6 +37,14 @@ pub fn linkify(text: &str) -> String {
         out.push_str("</a>");
     }
     out
+}
+
+/// Whether an address reads as what it is.
+fn is_plain(address: &str) -> bool {
+    let hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    !address.contains(hidden) && !host.contains('@')
 }
 
 fn is_web(address: &str) -> bool {
@@ -120,6 +129,10 @@ mod tests {
             "www.a.example",
             "http://",
             "xhttp://a.example",
+            "http://a.example\u{202e}/moc.b",
+            "http://a.exa\u{200b}mple/",
+            "https://bank.example@b.example/",
+            "https://bank.example:x@b.example",
         ] {
             assert!(!linkify(text).contains("<a"), "{text}: {}", linkify(text));
         }
