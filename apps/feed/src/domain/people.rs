@@ -3,6 +3,7 @@
 use super::Audience;
 use super::ids::PersonId;
 use super::posts::Refused;
+use super::posts::{is_unseen, turns_direction};
 
 /// Characters of a display name, at most.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 50;
@@ -48,10 +49,16 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
-    /// Checks the limits and takes control characters (in a bio: all but line ends) and outer white space away.
+    /// Checks the limits and takes control characters (in a bio: all but line ends) and outer white space away. A
+    /// display name that nobody could see is none.
     pub fn checked(mut self) -> Result<Self, Refused> {
         if let Some(name) = &mut self.display_name {
-            *name = name.trim().chars().filter(|c| !c.is_control()).collect();
+            // Names stand in the middle of lines: what turns the direction there turns what is not theirs.
+            let kept = |c: &char| !c.is_control() && !turns_direction(*c);
+            *name = name.chars().filter(kept).collect::<String>().trim().to_owned();
+            if name.chars().all(is_unseen) {
+                name.clear();
+            }
             if name.chars().count() > DISPLAY_NAME_CHARS_MAX {
                 return Err(Refused("The display name has at most 50 characters."));
             }
@@ -96,5 +103,21 @@ mod tests {
             ..ProfileChange::default()
         };
         assert_eq!(tidy.checked().unwrap().display_name.as_deref(), Some("ab"));
+        for (given, kept) in [
+            ("\u{202e}nimda", "nimda"),
+            ("\u{200b}\u{200d}", ""),
+            ("👩\u{200d}🚀", "👩\u{200d}🚀"),
+            ("\u{2066} a \u{2069}", "a"),
+        ] {
+            let change = ProfileChange {
+                display_name: Some(given.into()),
+                ..ProfileChange::default()
+            };
+            assert_eq!(
+                change.checked().unwrap().display_name.as_deref(),
+                Some(kept),
+                "{given:?}"
+            );
+        }
     }
 }

@@ -131,6 +131,17 @@ pub fn tidy(text: &str) -> String {
     kept.trim().to_owned()
 }
 
+/// Whether a character shows nothing by itself: joiners, spaces without width, and marks of writing direction.
+pub fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+        || turns_direction(c)
+}
+
+/// Whether a character turns the direction of writing of what comes after it, also beyond the end of its text.
+pub fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The text of a post, tidied, or why not.
 pub fn check_text(text: &str) -> Result<String, Refused> {
     // Before any copy: a character has at most four bytes, and what tidying takes away may not be longer than the text.
@@ -138,7 +149,7 @@ pub fn check_text(text: &str) -> Result<String, Refused> {
         return Err(Refused("A post has at most 3,000 characters."));
     }
     let text = tidy(text);
-    if text.is_empty() {
+    if text.chars().all(|c| c.is_whitespace() || is_unseen(c)) {
         return Err(Refused("A post needs some text."));
     }
     if text.chars().count() > TEXT_CHARS_MAX {
@@ -157,6 +168,11 @@ mod tests {
         assert!(check_text(&"😀".repeat(3_001)).is_err());
         assert!(check_text(&"x".repeat(24_001)).is_err());
         assert!(check_text(" \n\u{0} ").is_err());
+        assert!(
+            check_text("\u{200b}\u{2060} \u{202e}\u{feff}").is_err(),
+            "nobody would see it"
+        );
+        assert!(check_text("\u{202e}x").is_ok());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum EventKind {
         /// Whom it is for.
         person: PersonId,
     },
+    /// Nothing. Its offset is for whoever waits until what was changed before it is in force on open streams.
+    Quiet,
 }
 
 /// An event of the stream.
@@ -211,6 +213,7 @@ impl Tx<'_> {
                 audience,
             } => (1, Some(post), Some(author), Some(audience as u8), None),
             EventKind::Notification { id, person } => (2, None, Some(person), None, Some(id)),
+            EventKind::Quiet => (3, None, None, None, None),
         };
         let mut first = None;
         for topic in topics {
@@ -315,10 +318,11 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
             author: row.get(4)?,
             audience: audience()?,
         },
-        _ => EventKind::Notification {
+        2 => EventKind::Notification {
             id: row.get(6)?,
             person: row.get(4)?,
         },
+        _ => EventKind::Quiet,
     };
     Ok(Event {
         seq: row.get(0)?,

@@ -2,13 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::events::Change;
+use super::events::{Change, EventKind};
 use super::rows::{self, PERSON};
 use super::visibility::follows;
 use super::{Result, Store, Tx, notifications, people};
 use crate::domain::people::FOLLOWING_MAX;
 use crate::domain::posts::Refused;
 use crate::domain::{FollowId, NotificationKind, Paging, Person, PersonId, Relationship};
+use crate::stream::topic;
 
 impl Store {
     /// `viewer` follows `target` from now on. Doing it again changes nothing.
@@ -41,24 +42,31 @@ impl Store {
         .await
     }
 
-    /// `viewer` does not follow `target` any more. Open streams lose it at once.
+    /// `viewer` does not follow `target` any more. Open streams have lost it when this answers.
     pub async fn unfollow(&self, viewer: PersonId, target: PersonId) -> Result<Relationship> {
-        self.write(move |tx| {
-            people::person(tx.conn, target)?;
-            end(tx, viewer, target)?;
-            relationship(tx.conn, viewer, target)
-        })
-        .await
+        self.end_following(viewer, target).await?;
+        self.relationship(viewer, target).await
     }
 
-    /// `follower` does not follow `viewer` any more, because `viewer` says so. Open streams lose it at once.
+    /// `follower` does not follow `viewer` any more, because `viewer` says so. Open streams have lost it when this
+    /// answers.
     pub async fn remove_follower(&self, viewer: PersonId, follower: PersonId) -> Result<Relationship> {
-        self.write(move |tx| {
-            people::person(tx.conn, follower)?;
-            end(tx, follower, viewer)?;
-            relationship(tx.conn, viewer, follower)
-        })
-        .await
+        self.end_following(follower, viewer).await?;
+        self.relationship(viewer, follower).await
+    }
+
+    async fn end_following(&self, follower: PersonId, followee: PersonId) -> Result<()> {
+        let ended = self
+            .write(move |tx| {
+                people::person(tx.conn, follower)?;
+                people::person(tx.conn, followee)?;
+                end(tx, follower, followee)
+            })
+            .await?;
+        if let Some(offset) = ended {
+            self.caught_up_with(offset).await;
+        }
+        Ok(())
     }
 
     /// How `viewer` stands to `other`.
@@ -133,18 +141,20 @@ fn relationship(conn: &Connection, viewer: PersonId, other: PersonId) -> Result<
     })
 }
 
-/// Ends a following, if there is one.
-fn end(tx: &mut Tx<'_>, follower: PersonId, followee: PersonId) -> Result<()> {
+/// Ends a following, if there is one: then gives the offset at which that is in force on open streams.
+fn end(tx: &mut Tx<'_>, follower: PersonId, followee: PersonId) -> Result<Option<u64>> {
     let ended = tx
         .conn
         .prepare_cached("DELETE FROM follow WHERE follower_id = ?1 AND followee_id = ?2")?
         .execute((follower, followee))?;
-    if ended > 0 {
-        count(tx, follower, followee, -1)?;
-        tx.changes.push(Change::Unfollowed { follower, followee });
-        tx.withdraw_mentions(follower, followee)?;
+    if ended == 0 {
+        return Ok(None);
     }
-    Ok(())
+    count(tx, follower, followee, -1)?;
+    tx.changes.push(Change::Unfollowed { follower, followee });
+    tx.withdraw_mentions(follower, followee)?;
+    tx.announce(EventKind::Quiet, &[topic::NOTHING.to_owned()])
+        .map(Some)
 }
 
 fn count(tx: &Tx<'_>, follower: PersonId, followee: PersonId, by: i64) -> Result<()> {

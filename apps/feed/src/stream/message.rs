@@ -58,6 +58,7 @@ pub(crate) async fn of_event(
             .notification_for_stream(id)
             .await?
             .map(|told| notification(site, render, &told)),
+        EventKind::Quiet => None,
     };
     // Strings, numbers and string keys only: this cannot fail; were it to, the offset still moves on.
     Ok(message.and_then(|message| serde_json::to_string(&message).ok()))
