@@ -8,7 +8,8 @@ use squall::live::{
     Retention, Topics, WsDoor, WsMessage,
 };
 use squall::testing::{Client, TestServer, WsEvent, serve_with};
-use squall::web::Router;
+use squall::web::middleware::map_request;
+use squall::web::{Request, Router};
 
 fn live(retention: Retention) -> Live {
     let hub = Hub::new(HubConfig {
@@ -55,6 +56,26 @@ fn publish(live: &Live, data: impl ToString) {
 fn data(text: &str) -> String {
     let object: serde_json::Value = serde_json::from_str(text).unwrap();
     object["data"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_ended_after_the_moment_of_a_layer_stays_ended() {
+    let live = live(Retention::default());
+    let of_layer = live.clone();
+    // As if somebody signed out right after a layer had found them signed in.
+    let meanwhile = move |mut request: Request| {
+        request.extensions_mut().insert(of_layer.moment());
+        of_layer.end(7, None);
+        std::future::ready(request)
+    };
+    let router = Router::new()
+        .route("/sse", live.sse(["room"]))
+        .layer(map_request(meanwhile));
+    let server = serve_with(router, |server| server.cores(1).live(&live));
+    let mut others = server.client().sse("/sse?as=8").open_sse();
+    server.client().sse("/sse?as=7").open_sse().until_end();
+    publish(&live, "still here");
+    assert_eq!(others.next_event().data, "still here");
 }
 
 #[test]

@@ -160,6 +160,10 @@ impl Live {
     /// Now, as far as rights are concerned. To be taken *before* rights are looked at, by whoever opens a door by hand
     /// or lets a [`Connection`](super::Connection) follow more: whatever is ended between this moment and the
     /// connection's first message then stays ended.
+    ///
+    /// Doors take it themselves, before they ask. Where a layer looks up who asks (a session), put one around that layer
+    /// which inserts the moment into the request's extensions: then doors count from there, and somebody who signs out
+    /// while a door opens is let go of. An application with several `Live`s leaves that out.
     pub fn moment(&self) -> Moment {
         self.inner.commands.moment()
     }

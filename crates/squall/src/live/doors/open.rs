@@ -21,7 +21,8 @@ pub(super) async fn ask(
     parts: Parts,
     query: &Query,
 ) -> Result<Asked, Refusal> {
-    let moment = live.moment();
+    // Who asks was found out before this, by a layer: what was ended since then must stay ended too.
+    let moment = parts.extensions.get().copied().unwrap_or_else(|| live.moment());
     let topics = topics.of(&parts, query);
     check_topics(live, topics.iter(), topics.len())?;
     let ask = Ask {
