@@ -1,7 +1,9 @@
 //! Every route, in one list.
 
 use squall::log;
-use squall::web::{self, Router};
+use squall::web::extract::State;
+use squall::web::middleware::map_request_with_state;
+use squall::web::{self, Request, Router};
 
 use crate::app::App;
 use crate::stream::page_of_path;
@@ -16,8 +18,15 @@ pub fn router(app: &App) -> Router {
         .fallback(pages::not_found)
         .layer(web::secure_headers())
         .layer(app.sessions().layer())
+        .layer(map_request_with_state(app.clone(), moment))
         .layer(log::access())
         .with_state(app.clone())
+}
+
+/// Before the session is looked up: who signs out while a stream opens does not keep it.
+async fn moment(State(app): State<App>, mut request: Request) -> Request {
+    request.extensions_mut().insert(app.live().moment());
+    request
 }
 
 /// The live part of each page, by three doors that take and give the same cursor.

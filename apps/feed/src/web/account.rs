@@ -214,6 +214,13 @@ pub(super) async fn sign_out(
     viewer: Option<SignedIn>,
     session: Session,
 ) -> Result<Redirect, Failure> {
+    // The session first: a page that comes back the moment its stream ends must not find it any more.
+    if let Some(key) = session.key() {
+        app.sessions().revoke(&key).await.map_err(|error| {
+            tracing::error!(%error, "a session could not be ended");
+            Failure::Broken
+        })?;
+    }
     session.sign_out();
     if let Some(SignedIn(person)) = viewer {
         for kind in [kinds::HOME, kinds::PROFILE, kinds::PUBLIC, kinds::NOTIFICATIONS] {
