@@ -47,6 +47,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const SIGN_UPS_SETTLE: Duration = Duration::from_secs(12);
 /// Between the opening of the streams and the first post.
 const STREAMS_SETTLE: Duration = Duration::from_secs(2);
+/// So many of the slowest posts are shown.
+const SLOWEST: usize = 3;
 /// p99 from post to receipt is at most this.
 const P99_MAX: Duration = Duration::from_millis(250);
 /// Memory is flat if it grows by no more than this share while posts go out.
@@ -213,6 +215,7 @@ fn report(args: &Args, memory: &Memory, spent: &CpuSpent, outcome: &Outcome) -> 
         quantile(0.5),
         quantile(0.99)
     )?;
+    report_slowest(&mut out, outcome)?;
     let each = open.saturating_sub(before) as f64 / args.streams as f64 / 1024.0;
     writeln!(
         out,
@@ -253,6 +256,21 @@ fn report(args: &Args, memory: &Memory, spent: &CpuSpent, outcome: &Outcome) -> 
     } else {
         Err(io::Error::other("a limit is missed"))
     }
+}
+
+/// What a slow post waited for: all streams alike for its being stored, or the last of them for the others.
+fn report_slowest(out: &mut impl io::Write, outcome: &Outcome) -> io::Result<()> {
+    let mut posts: Vec<_> = outcome.spans.iter().collect();
+    posts.sort_by_key(|(_, (_, last))| std::cmp::Reverse(*last));
+    let ms = |time: &Duration| time.as_secs_f64() * 1e3;
+    for (number, (first, last)) in posts.into_iter().take(SLOWEST) {
+        let (first, last) = (ms(first), ms(last));
+        writeln!(
+            out,
+            "           slow: post {number}, first received after {first:.1} ms, last after {last:.1} ms"
+        )?;
+    }
+    Ok(())
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -1,5 +1,6 @@
 //! The coordinator's side of the processes that hold streams.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub repeated: u64,
     /// From post to receipt.
     pub latency: Histogram,
+    /// Of each post by its number, how long the first and the last stream waited for it.
+    pub spans: BTreeMap<u64, (Duration, Duration)>,
 }
 
 impl Client {
@@ -79,6 +82,15 @@ impl Client {
                 outcome
                     .latency
                     .record_many(Duration::from_nanos(latency_ns), times);
+            }
+        }
+        for span in report["spans"].as_array().into_iter().flatten() {
+            if let (Some(number), Some(first), Some(last)) =
+                (span[0].as_u64(), span[1].as_u64(), span[2].as_u64())
+            {
+                let (first, last) = (Duration::from_nanos(first), Duration::from_nanos(last));
+                let all = outcome.spans.entry(number).or_insert((first, last));
+                *all = (all.0.min(first), all.1.max(last));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The process that holds streams: opens them, and checks that each receives every post once and in order.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ struct Received {
     repeated: u64,
     /// Posts that did not come before a later one did.
     skipped: u64,
+    /// Of each post, how long the first and the last stream waited for it, in nanoseconds.
+    spans: BTreeMap<u64, (u64, u64)>,
 }
 
 struct Stream {
@@ -74,6 +77,7 @@ pub fn run() -> io::Result<()> {
         "lost": received.skipped + missing,
         "repeated": received.repeated,
         "buckets": buckets,
+        "spans": received.spans.iter().map(|(number, (first, last))| [*number, *first, *last]).collect::<Vec<_>>(),
     }))
 }
 
@@ -132,8 +136,11 @@ impl Received {
         self.skipped += number - *next;
         *next = number + 1;
         self.posts += 1;
-        self.latency
-            .record(Duration::from_nanos(now_ns().saturating_sub(sent_ns)));
+        let waited_ns = now_ns().saturating_sub(sent_ns);
+        self.latency.record(Duration::from_nanos(waited_ns));
+        let (first, last) = self.spans.entry(number).or_insert((waited_ns, waited_ns));
+        *first = waited_ns.min(*first);
+        *last = waited_ns.max(*last);
     }
 }
 
