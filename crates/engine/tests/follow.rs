@@ -453,6 +453,21 @@ fn a_drain_says_farewell_to_all_who_follow() {
 }
 
 #[test]
+fn a_drain_does_not_wait_for_those_who_only_read_to_close_too() {
+    let hour = Duration::from_secs(3600);
+    let (server, log) = serve(Limits {
+        close_timeout: hour,
+        drain_timeout: hour,
+        ..limits()
+    });
+    let _sse = follow_sse(&server);
+    wait_until(|| log.following() == 1);
+    server.handle().shutdown();
+    server.handle().join();
+    assert_all_detached(&log);
+}
+
+#[test]
 fn a_drain_gives_a_slow_follower_all_that_was_published() {
     let (server, log) = serve(limits());
     let mut client = follow_sse(&server);

@@ -315,9 +315,9 @@ impl<A: App> Core<A> {
 
     /// The last frame is with the socket.
     fn end_follow(&self, id: ConnId) {
-        let follower = match self.conns.borrow_mut().get_mut(id) {
+        let (follower, framing) = match self.conns.borrow_mut().get_mut(id) {
             Some(conn) => match std::mem::replace(&mut conn.state, State::Taken) {
-                State::Follow(follow) => follow.follower,
+                State::Follow(follow) => (follow.follower, follow.framing),
                 other => {
                     conn.state = other;
                     return;
@@ -326,6 +326,10 @@ impl<A: App> Core<A> {
             None => return,
         };
         self.source.detach(follower);
+        if framing == Framing::Stream {
+            // Nothing can be on its way to us that a reset could lose our last bytes for.
+            return self.close(id);
+        }
         self.linger(id);
     }
 
