@@ -15,6 +15,7 @@ use crate::core::{self, Parts};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::listen::{Address, Listener};
+use crate::metrics::Metrics;
 use crate::source::{After, Attached, ConnId, Frame, Source};
 use crate::ws::Message;
 
@@ -184,6 +185,8 @@ impl<A: App> Server<A> {
         Ok(Handle {
             local,
             links,
+            began: Instant::now(),
+            connections_max: self.limits.connections_max,
             stopper,
             threads: Mutex::new(threads),
         })
@@ -232,6 +235,8 @@ fn spawn(
 pub struct Handle {
     local: Vec<Address>,
     links: Vec<Arc<Link>>,
+    began: Instant,
+    connections_max: usize,
     stopper: mio::Waker,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -265,6 +270,17 @@ impl Handle {
             if thread.join().is_err() {
                 tracing::error!("a thread of the server panicked");
             }
+        }
+    }
+
+    /// What was counted so far. Costs some microseconds and nothing of the cores' time.
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            uptime: self.began.elapsed(),
+            cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
+            open_connections: self.open_connections() as u64,
+            connections_max: self.connections_max as u64,
+            ..Metrics::default()
         }
     }
 

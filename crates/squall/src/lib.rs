@@ -13,6 +13,7 @@
 //! | [`assets`] | static files whose URLs change with their content |
 //! | [`config`] | defaults < file < environment < command line |
 //! | [`log`] | logs, and one line for each request |
+//! | [`metrics`] | what the server counts |
 //! | [`limits`] | how often somebody may try |
 //! | [`testing`] | a real server, clients for all it speaks, and tests that fail on unexpected warnings |
 
@@ -22,6 +23,7 @@ pub mod cookies;
 pub mod limits;
 pub mod live;
 pub mod log;
+pub mod metrics;
 mod server;
 pub mod sessions;
 pub mod templates;

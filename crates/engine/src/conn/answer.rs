@@ -16,7 +16,7 @@ use squall_wire::h1::{
 
 use crate::app::{App, BoxError};
 use crate::body::BodyErrorKind;
-use crate::conn::http::{Becomes, Http};
+use crate::conn::http::{Becomes, Http, UNMEASURED};
 use crate::conn::request::{Outcome, Rest};
 use crate::core::Core;
 use crate::limits::BUFFER_BYTES_MAX;
@@ -102,7 +102,7 @@ impl<A: App> Core<A> {
         let mut body = self.spares.bodies.put(body);
         let mut first = None;
         if !ended && exact.is_none() {
-            match poll_now(&mut body) {
+            match self.poll_now(&mut body) {
                 Poll::Ready(Some(Ok(frame))) => {
                     ended = is_ended(&body) && frame.is_data();
                     first = Some(frame);
@@ -151,10 +151,24 @@ impl<A: App> Core<A> {
         }
     }
 
+    /// One frame if it is there. What is not gets polled again by a task, so nobody needs to be woken by this poll.
+    ///
+    /// A body that panics here must not take its core down; in a task of its own it would not.
+    fn poll_now(&self, body: &mut Rest<A::Body>) -> Polled {
+        let poll = || poll_body(body, &mut Context::from_waker(Waker::noop()));
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(polled) => polled.map_err(Into::into),
+            Err(_) => {
+                self.link.counts.panics.add(1);
+                Poll::Ready(Some(Err("the response body panicked".into())))
+            }
+        }
+    }
+
     /// Takes what the body has right now.
     fn fill(&self, http: &mut Http, body: &mut Rest<A::Body>) -> Filled {
         while http.outbox.bytes() + self.out.borrow().len() < BUFFER_BYTES_MAX {
-            match poll_now(body) {
+            match self.poll_now(body) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(trailers) = self.push_frame(http, frame) {
                         self.end_answer(http, Some(trailers));
@@ -268,6 +282,9 @@ impl<A: App> Core<A> {
                 // What the handler said of the connection is said to the peer by the encoder; it holds for us too.
                 exchange.keep_alive &= !wants_close(&parts.headers);
                 exchange.framing = Some(framing);
+                let began = exchange.began;
+                drop(out);
+                self.count_answer(parts.status, began);
                 true
             }
             Err(error) => {
@@ -386,6 +403,9 @@ impl<A: App> Core<A> {
         let length = match park.framing {
             Framing::Answer => {
                 http.parked_headers = Some(Box::new(parts.headers.clone()));
+                if let Some(exchange) = &mut http.exchange {
+                    exchange.began = UNMEASURED;
+                }
                 http.becomes = Some(Becomes::Parked(park));
                 return;
             }
@@ -451,6 +471,7 @@ impl<A: App> Core<A> {
 
     /// A handler or a body panicked in its task.
     pub(crate) fn task_panicked(self: &Rc<Self>, id: ConnId) {
+        self.link.counts.panics.add(1);
         tracing::error!("a handler panicked");
         // What was encoded for this connection must not reach another.
         self.out.borrow_mut().clear();
@@ -497,20 +518,6 @@ enum Filled {
 
 /// A frame of a body, its end, or why there is none.
 type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
-
-/// One frame if it is there. What is not gets polled again by a task, so nobody needs to be woken by this poll.
-///
-/// A body that panics here must not take its core down; in a task of its own it would not.
-fn poll_now<B>(body: &mut Rest<B>) -> Polled
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    let poll = || poll_body(body, &mut Context::from_waker(Waker::noop()));
-    match catch_unwind(AssertUnwindSafe(poll)) {
-        Ok(polled) => polled.map_err(Into::into),
-        Err(_) => Poll::Ready(Some(Err("the response body panicked".into()))),
-    }
-}
 
 /// What polling a body comes to.
 type Framed<B> = Option<Result<Frame<<B as http_body::Body>::Data>, <B as http_body::Body>::Error>>;

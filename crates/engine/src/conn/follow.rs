@@ -13,6 +13,8 @@ use crate::conn::outbox::{Flushed, GATHER_MAX};
 use crate::core::Core;
 use crate::core::slab::State;
 use crate::limits::{NEVER, Tick};
+use crate::metrics::count::Counter;
+use crate::metrics::{Activity, Protocol, TimedOut};
 use crate::socket::Socket;
 use crate::source::{After, ConnId, Frame, Framing, Park};
 use crate::ws::{Message, reply_to_close};
@@ -64,6 +66,21 @@ impl Follow {
         self.extra.as_ref().is_some_and(|e| e.is_blocked())
     }
 
+    /// As what the connection is counted.
+    pub(crate) fn census(&self) -> (Protocol, Activity) {
+        let protocol = match self.framing {
+            Framing::Stream => Protocol::Stream,
+            Framing::WebSocket => Protocol::WebSocket,
+            Framing::Answer => Protocol::Poll,
+        };
+        let activity = if self.is_blocked() {
+            Activity::Active
+        } else {
+            Activity::Parked
+        };
+        (protocol, activity)
+    }
+
     /// A long-poll's peer may pipeline; one read's worth of it is kept. A peer that is owed bytes is not read from.
     pub(crate) fn may_read(&mut self) -> bool {
         match &mut self.extra {
@@ -89,7 +106,7 @@ impl Follow {
     }
 
     /// Writes what is owed. A short write has filled the socket, so that an event tells when it takes more.
-    fn flush(&mut self, socket: &mut Socket) -> io::Result<Flushed> {
+    fn flush(&mut self, socket: &mut Socket, bytes_out: &Counter) -> io::Result<Flushed> {
         let mut progress = false;
         if let Some(extra) = &mut self.extra {
             loop {
@@ -103,6 +120,7 @@ impl Follow {
                     return Ok(Flushed::Blocked { progress });
                 };
                 progress = true;
+                bytes_out.add(n as u64);
                 bytes::Buf::advance(&mut extra.rest, n);
             }
         }
@@ -111,7 +129,7 @@ impl Follow {
 
     /// Writes frames. The first that the socket does not take whole is owed, even if it took nothing of it: what is
     /// owed is what a writable socket is looked at for.
-    fn write(&mut self, socket: &mut Socket, frames: &[Frame]) -> io::Result<Written> {
+    fn write(&mut self, socket: &mut Socket, frames: &[Frame], bytes_out: &Counter) -> io::Result<Written> {
         debug_assert!(!self.is_blocked());
         let mut rest = frames;
         while let [first, ..] = rest {
@@ -129,6 +147,7 @@ impl Follow {
                 }
             };
             let mut left = written.unwrap_or(0);
+            bytes_out.add(left as u64);
             for frame in batch {
                 debug_assert!(frame.position >= self.position, "positions never decrease");
                 self.position = frame.position;
@@ -250,7 +269,7 @@ impl<A: App> Core<A> {
             let State::Follow(follow) = &mut conn.state else {
                 return Turn::Done;
             };
-            let written = match follow.write(&mut conn.socket, frames) {
+            let written = match follow.write(&mut conn.socket, frames, &self.link.counts.bytes_out) {
                 Ok(written) => written,
                 Err(_) => return Turn::Closed,
             };
@@ -292,7 +311,7 @@ impl<A: App> Core<A> {
                 Ok((follow.follower, follow.position))
             };
         }
-        match follow.flush(&mut conn.socket) {
+        match follow.flush(&mut conn.socket, &self.link.counts.bytes_out) {
             Ok(Flushed::All) if follow.closing => Err(Turn::Ended),
             Ok(Flushed::All) => {
                 if follow.extra.as_ref().is_some_and(|e| e.unread) {
@@ -437,6 +456,7 @@ impl<A: App> Core<A> {
         if catch_unwind(AssertUnwindSafe(|| self.source.received(follower, message))).is_ok() {
             return true;
         }
+        self.link.counts.panics.add(1);
         tracing::error!("a message handler panicked; its connection is closed");
         let close = close_frame(1011, "the server could not handle this message");
         self.follow_control(id, close, true);
@@ -501,7 +521,13 @@ impl<A: App> Core<A> {
                 return;
             };
             if follow.is_blocked() || follow.closing || follow.pinged {
+                let kind = if follow.is_blocked() {
+                    TimedOut::WriteStall
+                } else {
+                    TimedOut::Ping
+                };
                 drop(conns);
+                self.link.counts.timed_out.add(kind, 1);
                 return self.close(id);
             }
             follow.pinged = follow.framing == Framing::WebSocket;

@@ -15,8 +15,10 @@ use crate::app::App;
 use crate::body::BodyErrorKind;
 use crate::conn::outbox::{Flushed, Outbox};
 use crate::core::Core;
+use crate::core::clock::Micros;
 use crate::core::slab::State;
 use crate::limits::{BUFFER_BYTES_MAX, NEVER, Tick};
+use crate::metrics::TimedOut;
 use crate::source::{ConnId, Framing, Park};
 use crate::ws::OnUpgrade;
 
@@ -68,6 +70,8 @@ pub(crate) struct Exchange {
     pub(crate) left_bytes: u64,
     /// The answer is complete; the request's body is being thrown away.
     pub(crate) answered: bool,
+    /// When its head was complete.
+    pub(crate) began: Micros,
 }
 
 /// A request body on its way in.
@@ -107,6 +111,9 @@ pub(crate) enum Wait {
     Handler,
     Write,
 }
+
+/// [`Exchange::began`] of a long-poll, which is meant to wait.
+pub(crate) const UNMEASURED: Micros = Micros::MAX;
 
 impl Exchange {
     /// Whether all that the head promised has been written.
@@ -352,16 +359,42 @@ impl<A: App> Core<A> {
         if out.is_empty() && http.outbox.is_empty() {
             return Ok(Flushed::All);
         }
+        let owed_bytes = http.outbox.bytes() + out.len();
         let flushed = match self.conns.borrow_mut().get_mut(id) {
             Some(conn) => http.outbox.flush(&mut conn.socket, &mut out),
             None => Err(std::io::ErrorKind::NotConnected.into()),
         };
+        self.measure_fresh();
+        if flushed.is_ok() {
+            let taken_bytes = owed_bytes - http.outbox.bytes();
+            self.link.counts.bytes_out.add(taken_bytes as u64);
+        }
         http.progress |= !matches!(flushed, Ok(Flushed::Blocked { progress: false }));
         out.clear();
         if out.capacity() > 4 * BUFFER_BYTES_MAX {
             out.shrink_to(BUFFER_BYTES_MAX);
         }
         flushed
+    }
+
+    /// The head of an answer is encoded. One whose request came in this turn is measured when it is written, with all
+    /// others that this write answers.
+    pub(crate) fn count_answer(&self, status: StatusCode, began: Micros) {
+        let counts = &self.link.counts;
+        counts.requests.add(status);
+        if began == self.clock.turn() {
+            self.fresh_answers.set(self.fresh_answers.get() + 1);
+        } else if began != UNMEASURED {
+            counts.took(self.clock.now().saturating_sub(began), 1);
+        }
+    }
+
+    fn measure_fresh(&self) {
+        let answers = self.fresh_answers.take();
+        if answers > 0 {
+            let us = self.clock.now().saturating_sub(self.clock.turn());
+            self.link.counts.took(us, answers);
+        }
     }
 
     /// Takes the exchange out of the slab; who takes it puts it back through [`Core::settle`].
@@ -386,6 +419,7 @@ impl<A: App> Core<A> {
 
     /// Answers what cannot be understood, and takes no more from this peer.
     pub(crate) fn refuse(&self, http: &mut Http, reject: &Reject) {
+        self.link.counts.refused(reject.status);
         let response = reject.response(&self.clock.date());
         self.out.borrow_mut().extend_from_slice(&response);
         http.closing = true;
@@ -434,6 +468,13 @@ impl<A: App> Core<A> {
             return;
         };
         let begun = http.exchange.as_ref().is_some_and(|e| e.framing.is_some());
+        let kind = match http.wait {
+            Wait::Head => TimedOut::Head,
+            Wait::Body => TimedOut::Body,
+            Wait::Handler => TimedOut::Handler,
+            Wait::Write | Wait::Nothing => TimedOut::WriteStall,
+        };
+        self.link.counts.timed_out.add(kind, 1);
         let (status, reason) = match http.wait {
             Wait::Head => (
                 StatusCode::REQUEST_TIMEOUT,

@@ -44,6 +44,7 @@ impl<A: App> Core<A> {
             framing: None,
             left_bytes: 0,
             answered: false,
+            began: self.clock.turn(),
         });
         let body = match self.begin_body(id, http, head.body) {
             Ok(body) => body,
@@ -81,7 +82,7 @@ impl<A: App> Core<A> {
             Ok(Ok(future)) => future,
             Ok(Err(Called::NotReady(later))) => return self.call_later(id, http, *later),
             Ok(Err(Called::Failed(error))) => return self.answer_in_place(id, http, failed::<A>(&*error)),
-            Err(_) => return self.answer_in_place(id, http, panicked::<A>()),
+            Err(_) => return self.answer_in_place(id, http, self.panicked()),
         };
         match catch_unwind(AssertUnwindSafe(|| poll_boxed(&mut future, &mut cx))) {
             Ok(Poll::Ready(Ok(response))) => {
@@ -90,8 +91,14 @@ impl<A: App> Core<A> {
             }
             Ok(Poll::Ready(Err(error))) => self.answer_in_place(id, http, failed::<A>(&*error.into())),
             Ok(Poll::Pending) => self.finish_later(id, http, poll_fn(move |cx| poll_boxed(&mut future, cx))),
-            Err(_) => self.answer_in_place(id, http, panicked::<A>()),
+            Err(_) => self.answer_in_place(id, http, self.panicked()),
         }
+    }
+
+    fn panicked(&self) -> Outcome<A::Body> {
+        self.link.counts.panics.add(1);
+        tracing::error!("a handler panicked; the answer is 500");
+        None
     }
 
     fn call_later(self: &Rc<Self>, id: ConnId, http: &mut Http, (mut app, request): (A, Request<Body>)) {
@@ -350,11 +357,6 @@ enum Called<A> {
 
 fn failed<A: App>(error: &(dyn std::error::Error + Send + Sync)) -> Outcome<A::Body> {
     tracing::error!(%error, "the service failed; the answer is 500");
-    None
-}
-
-fn panicked<A: App>() -> Outcome<A::Body> {
-    tracing::error!("a handler panicked; the answer is 500");
     None
 }
 

@@ -10,6 +10,7 @@ use crate::conn::http::Http;
 use crate::conn::outbox::write_all;
 use crate::core::slab::State;
 use crate::core::{Core, Until};
+use crate::metrics::TimedOut;
 use crate::source::ConnId;
 use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Socket, reply_to_close};
 
@@ -65,6 +66,9 @@ impl<A: App> Running<A> {
 impl<A: App> Drop for Running<A> {
     fn drop(&mut self) {
         self.0.handlers.set(self.0.handlers.get().saturating_sub(1));
+        if std::thread::panicking() {
+            self.0.link.counts.panics.add(1);
+        }
         if self.0.draining.get().is_some() {
             self.0.link.wake();
         }
@@ -194,6 +198,7 @@ impl<A: App> Core<A> {
             match write_all(&mut conn.socket, &ws.owed[ws.written_bytes..]) {
                 Ok(n) => {
                     progress |= n > 0;
+                    self.link.counts.bytes_out.add(n as u64);
                     ws.written_bytes += n;
                 }
                 Err(_) => break Err(()),
@@ -242,6 +247,16 @@ impl<A: App> Core<A> {
     pub(crate) fn ws_overdue(self: &Rc<Self>, id: ConnId) {
         let Some(mut ws) = self.take_ws(id) else { return };
         let dead = ws.closing || ws.over || ws.pinged || !ws.owed.is_empty();
+        if dead {
+            let kind = if !ws.owed.is_empty() {
+                TimedOut::WriteStall
+            } else if ws.closing || ws.over {
+                TimedOut::Close
+            } else {
+                TimedOut::Ping
+            };
+            self.link.counts.timed_out.add(kind, 1);
+        }
         if !dead {
             ws.pinged = true;
             ws.channel.control(&ping_frame(b""));

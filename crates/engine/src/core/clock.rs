@@ -7,9 +7,15 @@ use squall_wire::date::imf_fixdate;
 
 use crate::limits::{SWEEP_INTERVAL, Tick};
 
+/// Microseconds since a core began.
+pub(crate) type Micros = u64;
+
+const SWEEP_INTERVAL_US: Micros = SWEEP_INTERVAL.as_micros() as Micros;
+
 /// Ticks since the core began, and the `Date` of now.
 pub(crate) struct Clock {
     began: Instant,
+    turn: Cell<Micros>,
     tick: Cell<Tick>,
     unix_seconds: Cell<u64>,
     date: RefCell<[u8; 29]>,
@@ -19,6 +25,7 @@ impl Default for Clock {
     fn default() -> Self {
         let clock = Clock {
             began: Instant::now(),
+            turn: Cell::new(0),
             tick: Cell::new(0),
             unix_seconds: Cell::new(u64::MAX),
             date: RefCell::new([b' '; 29]),
@@ -31,14 +38,26 @@ impl Default for Clock {
 impl Clock {
     /// Looks at the clocks of the machine.
     pub(crate) fn refresh(&self) {
-        let ticks = self.began.elapsed().as_millis() / SWEEP_INTERVAL.as_millis();
-        self.tick.set(ticks as Tick);
+        let now = self.now();
+        self.turn.set(now);
+        self.tick.set((now / SWEEP_INTERVAL_US) as Tick);
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs());
         if self.unix_seconds.replace(seconds) != seconds {
             *self.date.borrow_mut() = imf_fixdate(seconds);
         }
+    }
+
+    /// When the core's turn began: no look at the machine's clock.
+    pub(crate) fn turn(&self) -> Micros {
+        self.turn.get()
+    }
+
+    /// Looks at the machine's clock: some 25 ns.
+    pub(crate) fn now(&self) -> Micros {
+        let elapsed = self.began.elapsed();
+        elapsed.as_secs() * 1_000_000 + Micros::from(elapsed.subsec_micros())
     }
 
     pub(crate) fn tick(&self) -> Tick {

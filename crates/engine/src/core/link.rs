@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
+use crate::metrics::count::Counts;
 use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
 
@@ -32,6 +33,8 @@ pub(crate) struct Link {
     main: Mutex<Option<Waker>>,
     /// Connections of this core, for the acceptor's choice.
     pub(crate) open: AtomicUsize,
+    /// What the core counts.
+    pub(crate) counts: Counts,
     /// The core is gone: it takes no notes. Changes under the lock of `notes`.
     ended: AtomicBool,
 }

@@ -78,6 +78,8 @@ pub(crate) struct Core<A: App> {
     /// A task was woken by what the core did: let tasks run before waiting.
     pub(crate) tasks_due: Cell<bool>,
     pub(crate) draining: Cell<Option<Drain>>,
+    /// Answers of this turn whose time is measured when they are written.
+    pub(crate) fresh_answers: Cell<u64>,
     /// WebSocket handlers that run.
     pub(crate) handlers: Cell<usize>,
     registry: mio::Registry,
@@ -125,6 +127,7 @@ impl<A: App> Core<A> {
             again: RefCell::default(),
             tasks_due: Cell::new(false),
             draining: Cell::new(None),
+            fresh_answers: Cell::new(0),
             handlers: Cell::new(0),
             registry,
         }
@@ -229,8 +232,12 @@ impl<A: App> Core<A> {
     fn hear(self: &Rc<Self>, note: Note, buffer: &mut [u8]) {
         match note {
             Note::Accepted(accepted, peer) => match self.accept(accepted, peer) {
-                Ok(id) if self.draining.get().is_some() => self.drain_parked(id, buffer),
-                Ok(_) => {}
+                Ok(id) => {
+                    self.link.counts.accepted.add(1);
+                    if self.draining.get().is_some() {
+                        self.drain_parked(id, buffer);
+                    }
+                }
                 Err(error) => {
                     self.link.open.fetch_sub(1, Ordering::Relaxed);
                     tracing::debug!(%error, "a connection was lost before it began");
@@ -246,6 +253,7 @@ impl<A: App> Core<A> {
     /// connection and not the core.
     pub(crate) fn guarded(&self, id: ConnId, act: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(act)).is_err() {
+            self.link.counts.panics.add(1);
             tracing::error!("what was done for a connection panicked; it is closed");
             // What was encoded for this connection must not reach another.
             self.out.borrow_mut().clear();
@@ -256,6 +264,7 @@ impl<A: App> Core<A> {
     /// Asks the source for something that concerns all; a panic there must not end the core.
     pub(crate) fn asked(&self, ask: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(ask)).is_err() {
+            self.link.counts.panics.add(1);
             tracing::error!("the source of a core panicked; its connections go on");
         }
     }
@@ -289,6 +298,7 @@ impl<A: App> Core<A> {
             match read {
                 Ok(0) => return self.ended(id),
                 Ok(n) => {
+                    self.link.counts.bytes_in.add(n as u64);
                     self.received(id, &mut buffer[..n]);
                     if n < buffer.len() && until == Until::Short {
                         return;

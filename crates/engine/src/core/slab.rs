@@ -8,6 +8,7 @@ use crate::conn::follow::Follow;
 use crate::conn::http::Http;
 use crate::conn::websocket::WebSocket;
 use crate::limits::Tick;
+use crate::metrics::{Activity, Label, Open, Protocol};
 use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
 
@@ -35,6 +36,19 @@ pub(crate) enum State {
     Lingering(u32),
     /// In the hands of a method of the core, which puts it back.
     Taken,
+}
+
+impl State {
+    /// As what the connection is counted.
+    fn census(&self) -> (Protocol, Activity) {
+        match self {
+            State::Parked => (Protocol::Http1, Activity::Parked),
+            State::Http(_) | State::Taken => (Protocol::Http1, Activity::Active),
+            State::Follow(follow) => follow.census(),
+            State::WebSocket(_) => (Protocol::WebSocket, Activity::Active),
+            State::Lingering(_) => (Protocol::Http1, Activity::Lingering),
+        }
+    }
 }
 
 /// A peer's address in 16 bytes.
@@ -121,16 +135,22 @@ impl Slab {
         })
     }
 
-    /// Names those whose deadline has passed.
-    pub(crate) fn overdue(&self, now: Tick, into: &mut Vec<ConnId>) {
-        let overdue = self.conns.iter().enumerate().filter_map(|(slot, c)| match c {
-            Some(c) if c.deadline <= now => Some(ConnId {
-                slot: slot as u32,
-                life: c.life,
-            }),
-            _ => None,
-        });
-        into.extend(overdue);
+    /// Names those whose deadline has passed, and counts all: one walk, as the records of very many connections are
+    /// more than a CPU caches.
+    pub(crate) fn overdue(&self, now: Tick, into: &mut Vec<ConnId>) -> Open {
+        let mut open = Open::default();
+        for (slot, conn) in self.conns.iter().enumerate() {
+            let Some(conn) = conn else { continue };
+            let (protocol, activity) = conn.state.census();
+            open.counts[protocol.index()][activity.index()] += 1;
+            if conn.deadline <= now {
+                into.push(ConnId {
+                    slot: slot as u32,
+                    life: conn.life,
+                });
+            }
+        }
+        open
     }
 }
 

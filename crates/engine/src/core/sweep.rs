@@ -6,19 +6,32 @@ use std::time::Instant;
 use crate::app::App;
 use crate::core::Core;
 use crate::core::slab::State;
+use crate::metrics::{Open, TimedOut};
 use crate::source::ConnId;
 
 impl<A: App> Core<A> {
     /// Acts on every deadline that has passed, and lets the source act on its own.
     pub(crate) fn sweep(self: &Rc<Self>, ready: &mut Vec<ConnId>) {
         let mut overdue = Vec::new();
-        self.conns.borrow().overdue(self.clock.tick(), &mut overdue);
+        let open = self.conns.borrow().overdue(self.clock.tick(), &mut overdue);
+        self.count(&open);
         for id in overdue {
             self.guarded(id, || self.overdue(id));
         }
         self.asked(|| self.source.tick(Instant::now(), ready));
         self.pump_all(ready);
         self.sweep_drain();
+    }
+
+    /// What is counted by looking, not by what happens: it costs a request nothing.
+    fn count(&self, open: &Open) {
+        let counts = &self.link.counts;
+        counts.set_open(open);
+        // A current-thread runtime is its one worker.
+        let busy = tokio::runtime::Handle::current()
+            .metrics()
+            .worker_total_busy_duration(0);
+        counts.busy_us.set(busy.as_micros() as u64);
     }
 
     fn overdue(self: &Rc<Self>, id: ConnId) {
@@ -33,7 +46,15 @@ impl<A: App> Core<A> {
                 State::Http(_) => Due::Http,
                 State::Follow(_) => Due::Follow,
                 State::WebSocket(_) => Due::WebSocket,
-                State::Parked | State::Lingering(_) | State::Taken => Due::Close,
+                State::Parked => {
+                    self.link.counts.timed_out.add(TimedOut::Idle, 1);
+                    Due::Close
+                }
+                State::Lingering(_) => {
+                    self.link.counts.timed_out.add(TimedOut::Close, 1);
+                    Due::Close
+                }
+                State::Taken => Due::Close,
             },
             None => return,
         };
