@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -23,7 +24,7 @@ pub struct Body(Kind);
 #[derive(Debug)]
 enum Kind {
     Empty,
-    Full(Bytes),
+    Full(Bytes, Option<Arc<Whole>>),
     Arriving(Arc<Channel>),
 }
 
@@ -38,18 +39,26 @@ impl Body {
         Body(if bytes.is_empty() {
             Kind::Empty
         } else {
-            Kind::Full(bytes)
+            Kind::Full(bytes, None)
         })
+    }
+
+    /// A body that came with its head, and whose limit may still be lowered. Not empty.
+    pub(crate) fn whole(bytes: Bytes, whole: Arc<Whole>) -> Self {
+        Body(Kind::Full(bytes, Some(whole)))
     }
 
     pub(crate) fn arriving(channel: Arc<Channel>) -> Self {
         Body(Kind::Arriving(channel))
     }
 
-    /// Changes, for this request, how many bytes its body may have. Takes effect for what has not arrived yet.
+    /// Changes, for this request, how many bytes its body may have. Takes effect for what has not been read yet; past
+    /// it the body ends with an error, and the answer is 413 whatever the handler says.
     pub fn set_bytes_max(&self, bytes_max: u64) {
-        if let Kind::Arriving(channel) = &self.0 {
-            channel.lock().bytes_max = Some(bytes_max);
+        match &self.0 {
+            Kind::Arriving(channel) => channel.set_bytes_max(bytes_max),
+            Kind::Full(_, Some(whole)) => whole.set_bytes_max(bytes_max),
+            Kind::Full(_, None) | Kind::Empty => {}
         }
     }
 }
@@ -64,10 +73,15 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
-            Kind::Full(bytes) => {
+            Kind::Full(bytes, whole) => {
                 let bytes = std::mem::take(bytes);
+                let allowed = whole.as_ref().is_none_or(|whole| whole.allows(bytes.len()));
                 self.0 = Kind::Empty;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(if allowed {
+                    Ok(Frame::data(bytes))
+                } else {
+                    Err(BodyErrorKind::TooLarge.into())
+                }))
             }
             Kind::Arriving(channel) => channel.poll(cx),
         }
@@ -76,7 +90,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Full(_) => false,
+            Kind::Full(..) => false,
             Kind::Arriving(channel) => {
                 let state = channel.lock();
                 state.chunks.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
@@ -87,7 +101,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Full(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Arriving(channel) => match channel.lock().remaining {
                 Some(bytes) => SizeHint::with_exact(bytes),
                 None => SizeHint::default(),
@@ -116,6 +130,12 @@ pub(crate) enum BodyErrorKind {
     Malformed,
     TimedOut,
     Gone,
+}
+
+impl From<BodyErrorKind> for BodyError {
+    fn from(kind: BodyErrorKind) -> Self {
+        BodyError { kind }
+    }
 }
 
 impl BodyError {
@@ -148,6 +168,51 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
+/// What may still be said about a body that came whole with its head.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    bytes_max: AtomicU64,
+    /// It was read, and had more bytes than that.
+    refused: AtomicBool,
+}
+
+impl Whole {
+    /// For a body that is within its server's limit.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Whole {
+            bytes_max: AtomicU64::new(u64::MAX),
+            refused: AtomicBool::new(false),
+        })
+    }
+
+    fn set_bytes_max(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    fn allows(&self, bytes: usize) -> bool {
+        let allowed = bytes as u64 <= self.bytes_max.load(Ordering::Relaxed);
+        self.refused.fetch_or(!allowed, Ordering::Release);
+        allowed
+    }
+}
+
+/// Where the core learns, when the answer is there, that the handler asked for a body past its limit.
+#[derive(Debug)]
+pub(crate) enum Judge {
+    Whole(Arc<Whole>),
+    /// It has arrived to its end.
+    Arrived(Arc<Channel>),
+}
+
+impl Judge {
+    pub(crate) fn has_refused(&self) -> bool {
+        match self {
+            Judge::Whole(whole) => whole.refused.load(Ordering::Acquire),
+            Judge::Arrived(channel) => channel.has_refused(),
+        }
+    }
+}
+
 /// Between the core, which receives the body, and the handler, which reads it.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -166,13 +231,31 @@ struct State {
     reader: Option<Waker>,
     /// Bytes of a Content-Length that the handler has not been given yet.
     remaining: Option<u64>,
-    /// Set by the handler, taken by the core.
+    /// Set by the handler.
     bytes_max: Option<u64>,
+    /// The core has not heard of `bytes_max` yet.
+    bytes_max_is_new: bool,
+    /// What the handler was given.
+    given_bytes: u64,
+    /// The handler asked for more than `bytes_max`.
+    refused: bool,
+    look: Look,
     /// The core stopped reading the socket until the handler takes something.
     paused: bool,
     /// The handler waits for bytes: the moment to send `100 Continue`.
     wanted: bool,
     abandoned: bool,
+}
+
+/// Whether somebody looks at the beginning of a body before its limit is known: see [`BodyControl::look_ahead`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nobody did.
+    #[default]
+    Never,
+    Now,
+    /// Nothing is read or refused before the handler asks anew.
+    Over,
 }
 
 /// What the core does next after it gave the channel something.
@@ -244,14 +327,39 @@ impl Channel {
         }
     }
 
-    /// The limit that the handler asked for since the last call.
-    pub(crate) fn take_bytes_max(&self) -> Option<u64> {
-        self.lock().bytes_max.take()
+    fn set_bytes_max(&self, bytes_max: u64) {
+        let mut state = self.lock();
+        state.bytes_max = Some(bytes_max);
+        state.bytes_max_is_new = true;
     }
 
-    /// The limit that the handler asked for and the core has not taken yet.
+    /// The limit that the handler asked for since the last call.
+    pub(crate) fn take_bytes_max(&self) -> Option<u64> {
+        let mut state = self.lock();
+        std::mem::take(&mut state.bytes_max_is_new)
+            .then_some(state.bytes_max)
+            .flatten()
+    }
+
+    /// The limit that the handler asked for.
     pub(crate) fn peek_bytes_max(&self) -> Option<u64> {
         self.lock().bytes_max
+    }
+
+    /// Whether the handler was refused what it asked for, for being past its own limit.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.lock().refused
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        self.lock().look
+    }
+
+    fn set_look(&self, look: Look) {
+        let mut state = self.lock();
+        state.look = look;
+        // Whoever looked does not read on; the handler will say when it wants to.
+        state.wanted = false;
     }
 
     /// Whether the handler is waiting for body bytes.
@@ -271,6 +379,10 @@ impl Channel {
         let mut state = self.lock();
         if let Some(bytes) = state.chunks.pop_front() {
             state.bytes -= cost(&bytes);
+            state.given_bytes += bytes.len() as u64;
+            if state.bytes_max.is_some_and(|max| state.given_bytes > max) {
+                return Poll::Ready(Some(Err(self.refuse(state))));
+            }
             if let Some(remaining) = &mut state.remaining {
                 *remaining = remaining.saturating_sub(bytes.len() as u64);
             }
@@ -287,7 +399,7 @@ impl Channel {
         }
         match state.end {
             Some(Ok(())) => Poll::Ready(None),
-            Some(Err(kind)) => Poll::Ready(Some(Err(BodyError { kind }))),
+            Some(Err(kind)) => Poll::Ready(Some(Err(kind.into()))),
             None => {
                 state.reader = Some(cx.waker().clone());
                 let first = !std::mem::replace(&mut state.wanted, true);
@@ -299,6 +411,21 @@ impl Channel {
                 Poll::Pending
             }
         }
+    }
+
+    /// More is here than the handler allows.
+    fn refuse(&self, mut state: MutexGuard<'_, State>) -> BodyError {
+        state.chunks.clear();
+        state.bytes = 0;
+        state.refused = true;
+        state.trailers = None;
+        let was_over = state.end.replace(Err(BodyErrorKind::TooLarge)).is_some();
+        state.paused = false;
+        drop(state);
+        if !was_over {
+            self.link.note(Note::Resume(self.conn));
+        }
+        BodyErrorKind::TooLarge.into()
     }
 
     fn abandon(&self) {
@@ -322,18 +449,42 @@ fn cost(piece: &Bytes) -> usize {
     piece.len() + PIECE_COST_BYTES
 }
 
-/// A request extension, there when a body is still arriving: lets a layer change the limit of its route.
+/// A request extension, there when a request has a body: lets a layer change the limit of its route.
 #[derive(Clone, Debug)]
-pub struct BodyControl(Arc<Channel>);
+pub struct BodyControl(Controlled);
+
+#[derive(Clone, Debug)]
+enum Controlled {
+    Whole(Arc<Whole>),
+    Arriving(Arc<Channel>),
+}
 
 impl BodyControl {
+    pub(crate) fn of_whole(whole: Arc<Whole>) -> Self {
+        BodyControl(Controlled::Whole(whole))
+    }
+
     pub(crate) fn new(channel: Arc<Channel>) -> Self {
-        BodyControl(channel)
+        BodyControl(Controlled::Arriving(channel))
     }
 
     /// As [`Body::set_bytes_max`].
     pub fn set_bytes_max(&self, bytes_max: u64) {
-        self.0.lock().bytes_max = Some(bytes_max);
+        match &self.0 {
+            Controlled::Whole(whole) => whole.set_bytes_max(bytes_max),
+            Controlled::Arriving(channel) => channel.set_bytes_max(bytes_max),
+        }
+    }
+
+    /// For a layer that must see how a body begins, while only the route behind it knows how long it may be. From
+    /// `true` to `false` the body can be read though its declared length is past the limit; then nothing is read or
+    /// refused until somebody asks for more of it, so the route can still say its limit.
+    ///
+    /// Whoever looks bounds what it reads: 64 KiB may wait besides.
+    pub fn look_ahead(&self, looking: bool) {
+        if let Controlled::Arriving(channel) = &self.0 {
+            channel.set_look(if looking { Look::Now } else { Look::Over });
+        }
     }
 }
 

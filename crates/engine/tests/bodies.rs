@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use common::{Client, exchange, serve_with, wait_until};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -119,6 +119,26 @@ async fn limited(Path(bytes_max): Path<u64>, request: Request) -> Response {
     echo(request.into_body()).await
 }
 
+/// Looks at the beginning of its body, then says its limit (0: none of its own), then reads the whole.
+async fn looking(Path(bytes_max): Path<u64>, request: Request) -> Response {
+    let control = request.extensions().get::<BodyControl>().cloned().unwrap();
+    let mut body = request.into_body();
+    control.look_ahead(true);
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    control.look_ahead(false);
+    // Whatever else comes for this connection is looked at now.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    if bytes_max > 0 {
+        control.set_bytes_max(bytes_max);
+    }
+    match body.collect().await {
+        Ok(rest) => format!("{} bytes", first.len() + rest.to_bytes().len()).into_response(),
+        Err(error) => error.to_string().into_response(),
+    }
+}
+
 fn status(status: StatusCode) -> Response {
     let mut response = Response::new(Body::from("a body that must not be sent"));
     *response.status_mut() = status;
@@ -130,6 +150,7 @@ fn app() -> Router {
         .route("/", get(|| async { "hello" }))
         .route("/echo", post(echo))
         .route("/limit/{bytes}", post(limited))
+        .route("/look/{bytes}", post(looking))
         .route("/ignore", post(|| async { "ignored" }))
         .route(
             "/status/{code}",
@@ -447,4 +468,74 @@ fn a_body_that_outlives_its_answer_fails_and_holds_up_nobody() {
     let error = runtime.block_on(body.collect()).unwrap_err().into_inner();
     let error = error.downcast::<BodyError>().unwrap();
     assert!(error.is_gone());
+}
+
+#[test]
+fn a_routes_lower_limit_holds_for_a_body_that_came_with_its_head() {
+    let server = serve();
+    for (bytes, expected) in [(10, "200"), (11, "413")] {
+        let body = "z".repeat(bytes);
+        for rest in [
+            format!("Content-Length: {bytes}\r\n\r\n{body}"),
+            format!("Transfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n"),
+        ] {
+            let answer = exchange(
+                &server,
+                &format!("POST /limit/10 HTTP/1.1\r\nHost: a\r\n{rest}{LAST}"),
+            );
+            assert_eq!(statuses(&answer)[0], expected, "{answer}");
+        }
+    }
+}
+
+/// It has arrived to its end before anybody said what its limit is.
+#[test]
+fn a_routes_lower_limit_holds_for_a_body_that_is_here_already() {
+    let (said, is_said) = tokio::sync::mpsc::channel::<()>(1);
+    let is_said = std::sync::Arc::new(tokio::sync::Mutex::new(is_said));
+    let route = post(move |request: Request| {
+        let is_said = is_said.clone();
+        async move {
+            let control = request.extensions().get::<BodyControl>().cloned().unwrap();
+            is_said.lock().await.recv().await;
+            control.set_bytes_max(10);
+            echo(request.into_body()).await
+        }
+    });
+    let server = serve_with(app().route("/late", route), small());
+    let head = "POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n";
+    let mut client = Client::connect(&server);
+    client.send(head.as_bytes());
+    wait_until(|| server.handle().open_connections() == 1);
+    client.send(b"hello world");
+    // An answer on another connection of the same core: what was sent before it has been read.
+    assert_eq!(statuses(&exchange(&server, LAST)), ["200"]);
+    said.blocking_send(()).unwrap();
+    assert_eq!(statuses(&client.read_to_end()), ["413"]);
+}
+
+#[test]
+fn a_layer_may_look_at_a_body_before_its_route_says_the_limit() {
+    let server = serve();
+    let long = "y".repeat(100_000);
+    for (path, expected) in [
+        ("/look/100000", "200"),
+        ("/look/99999", "413"),
+        ("/look/0", "413"),
+    ] {
+        for expect in ["", "Expect: 100-continue\r\n"] {
+            let mut client = Client::connect(&server);
+            client.send(
+                format!("POST {path} HTTP/1.1\r\nHost: a\r\n{expect}Content-Length: 100000\r\n\r\n")
+                    .as_bytes(),
+            );
+            if !expect.is_empty() {
+                client.expect("HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            client.send(format!("{long}{LAST}").as_bytes());
+            let answer = client.read_to_end();
+            assert_eq!(statuses(&answer)[0], expected, "{path}");
+            assert_eq!(answer.contains("100000 bytes"), expected == "200", "{answer}");
+        }
+    }
 }

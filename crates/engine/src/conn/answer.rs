@@ -16,8 +16,8 @@ use squall_wire::h1::{
 
 use crate::app::{App, BoxError};
 use crate::body::BodyErrorKind;
-use crate::conn::http::{Becomes, Http, UNMEASURED};
-use crate::conn::request::{Outcome, Rest};
+use crate::conn::http::{Becomes, Exchange, Http, UNMEASURED};
+use crate::conn::request::{Outcome, Rest, TOO_LARGE};
 use crate::core::Core;
 use crate::limits::BUFFER_BYTES_MAX;
 use crate::source::{ConnId, Framing, Park};
@@ -76,7 +76,11 @@ impl<A: App> Core<A> {
 
     /// Encodes the head and as much of the body as is there.
     fn answer(&self, http: &mut Http, outcome: Outcome<A::Body>) -> Option<Rest<A::Body>> {
-        http.exchange.as_ref()?;
+        if http.exchange.as_ref()?.has_refused() {
+            // Whatever a handler makes of a body that ended with an error, the peer is told why.
+            self.refuse(http, &TOO_LARGE);
+            return None;
+        }
         let Some(response) = outcome else {
             self.refuse(http, &FAILED);
             return None;
@@ -108,6 +112,10 @@ impl<A: App> Core<A> {
                     first = Some(frame);
                 }
                 Poll::Ready(None) => ended = true,
+                Poll::Ready(Some(Err(_))) if http.exchange.as_ref().is_some_and(Exchange::has_refused) => {
+                    self.refuse(http, &TOO_LARGE);
+                    return None;
+                }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::error!(%error, "a response body failed before its first byte; the answer is 500");
                     self.refuse(http, &FAILED);

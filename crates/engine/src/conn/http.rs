@@ -12,7 +12,7 @@ use squall_wire::h1::{BodyDecoder, BodyFraming, Parsed, Reject, parse_head};
 use tokio::task::AbortHandle;
 
 use crate::app::App;
-use crate::body::BodyErrorKind;
+use crate::body::{BodyErrorKind, Judge};
 use crate::conn::outbox::{Flushed, Outbox};
 use crate::core::Core;
 use crate::core::clock::Micros;
@@ -62,6 +62,8 @@ pub(crate) struct Exchange {
     pub(crate) expects_continue: bool,
     /// The request's body, until its end has been seen.
     pub(crate) body: Option<Incoming>,
+    /// A request body that is here to its end: says whether the handler asked for more of it than it allows.
+    pub(crate) judge: Option<Judge>,
     /// The handler, or the stream of its answer, if it did not finish in place.
     pub(crate) task: Option<AbortHandle>,
     /// The head of the answer is written; this is how its body is framed.
@@ -116,6 +118,15 @@ pub(crate) enum Wait {
 pub(crate) const UNMEASURED: Micros = Micros::MAX;
 
 impl Exchange {
+    /// Whether the handler asked for more of the body than it allows, and was refused.
+    pub(crate) fn has_refused(&self) -> bool {
+        match (&self.body, &self.judge) {
+            (Some(body), _) => body.channel.has_refused(),
+            (None, Some(judge)) => judge.has_refused(),
+            (None, None) => false,
+        }
+    }
+
     /// Whether all that the head promised has been written.
     pub(crate) fn is_written(&self) -> bool {
         matches!(self.framing, Some(BodyFraming::Exact(_))) && self.left_bytes == 0

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece, Reject};
 
 use crate::app::{App, BoxError};
-use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Pace};
+use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Judge, Look, Pace, Whole};
 use crate::conn::answer::TaskGuard;
 use crate::conn::http::{Exchange, Http, Incoming, Wait};
 use crate::core::slab::State;
@@ -40,6 +40,7 @@ impl<A: App> Core<A> {
             keep_alive,
             expects_continue: head.expect_continue,
             body: None,
+            judge: None,
             task: None,
             framing: None,
             left_bytes: 0,
@@ -60,10 +61,8 @@ impl<A: App> Core<A> {
         {
             request.extensions_mut().insert(conn.peer.peer());
         }
-        if let Some(body) = http.exchange.as_ref().and_then(|e| e.body.as_ref()) {
-            request
-                .extensions_mut()
-                .insert(BodyControl::new(body.channel.clone()));
+        if let Some(control) = http.exchange.as_ref().and_then(Exchange::body_control) {
+            request.extensions_mut().insert(control);
         }
         self.call(id, http, request);
     }
@@ -143,7 +142,8 @@ impl<A: App> Core<A> {
             && bytes <= bytes_max
             && bytes <= http.input.len() as u64
         {
-            return Ok(Body::full(http.input.split_to(bytes as usize)));
+            let whole = http.input.split_to(bytes as usize);
+            return Ok(judged(http, whole));
         }
         // The declared length is held against the limit when the handler asks for the body: it may change the limit.
         let limits = BodyLimits {
@@ -154,10 +154,10 @@ impl<A: App> Core<A> {
         if declared_bytes.is_none() {
             decoder.set_body_bytes_max(bytes_max);
             if http.input.len() as u64 <= bytes_max
-                && let Some(body) =
+                && let Some(bytes) =
                     whole_chunked(BodyDecoder::new(length, &self.limits.body)?, &mut http.input)?
             {
-                return Ok(body);
+                return Ok(judged(http, bytes));
             }
         }
         let channel = Channel::new(self.link.clone(), id, declared_bytes);
@@ -184,6 +184,9 @@ impl<A: App> Core<A> {
             return;
         };
         let Some(body) = &mut exchange.body else { return };
+        let look = body.channel.look();
+        // Only a body that would be refused unread is held again.
+        body.held |= look == Look::Over && body.declared_bytes.is_some_and(|bytes| bytes > body.bytes_max);
         if body.held && !exchange.answered && !body.channel.is_wanted() && !body.channel.is_abandoned() {
             return;
         }
@@ -195,13 +198,16 @@ impl<A: App> Core<A> {
         }
         body.held = false;
         let discard = exchange.answered || body.channel.is_abandoned();
-        if !discard && body.declared_bytes.is_some_and(|bytes| bytes > body.bytes_max) {
+        if !discard && look != Look::Now && body.declared_bytes.is_some_and(|bytes| bytes > body.bytes_max) {
             return self.body_refused(http, &TOO_LARGE);
         }
         match feed(body, &mut http.input, discard) {
             Fed::Waiting => {}
             Fed::Done => {
-                exchange.body = None;
+                exchange.judge = exchange
+                    .body
+                    .take()
+                    .map(|body| Judge::Arrived(body.channel.clone()));
                 if exchange.answered {
                     self.end_exchange(http);
                 }
@@ -277,11 +283,22 @@ impl Incoming {
     /// Whether the declared length is past the limit already.
     fn is_hopeless(&self) -> bool {
         let bytes_max = self.channel.peek_bytes_max().unwrap_or(self.bytes_max);
-        self.declared_bytes.is_some_and(|bytes| bytes > bytes_max)
+        self.channel.look() != Look::Now && self.declared_bytes.is_some_and(|bytes| bytes > bytes_max)
     }
 }
 
-const TOO_LARGE: Reject = Reject {
+impl Exchange {
+    /// What layers may change the body's limit through.
+    fn body_control(&self) -> Option<BodyControl> {
+        match (&self.body, &self.judge) {
+            (Some(body), _) => Some(BodyControl::new(body.channel.clone())),
+            (None, Some(Judge::Whole(whole))) => Some(BodyControl::of_whole(whole.clone())),
+            (None, _) => None,
+        }
+    }
+}
+
+pub(crate) const TOO_LARGE: Reject = Reject {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     reason: "the request body is larger than its limit",
 };
@@ -326,8 +343,20 @@ fn feed(body: &mut Incoming, input: &mut Bytes, mut discard: bool) -> Fed {
     }
 }
 
+/// A body that is there whole, within the server's limit; its route may have a lower one.
+fn judged(http: &mut Http, bytes: Bytes) -> Body {
+    if bytes.is_empty() {
+        return Body::empty();
+    }
+    let whole = Whole::new();
+    if let Some(exchange) = &mut http.exchange {
+        exchange.judge = Some(Judge::Whole(whole.clone()));
+    }
+    Body::whole(bytes, whole)
+}
+
 /// A chunked body that is in `input` to its end, without trailers; otherwise nothing is used up.
-fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Body>, Reject> {
+fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Bytes>, Reject> {
     // Cheap sign that the end is not there; also spares the work below for long bodies.
     if !input.windows(5).any(|w| w == b"0\r\n\r\n") {
         return Ok(None);
@@ -343,7 +372,7 @@ fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Bod
             Err(reject) => return Err(reject),
             Ok(Piece::End) => {
                 *input = rest;
-                return Ok(Some(Body::full(whole.freeze())));
+                return Ok(Some(whole.freeze()));
             }
         }
     }
