@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`h1`] | request heads ([`h1::parse_head`]), bodies ([`h1::BodyDecoder`]) | response heads ([`h1::encode_head`]), chunks, refusals ([`h1::Reject`]) |
 //! | [`ws`] | handshakes ([`ws::check_upgrade`]), messages ([`ws::Decoder`]) | frames ([`ws::encode_frame`]) |
+//! | [`multipart`] | forms with files ([`multipart::Decoder`]) | |
 //! | [`sse`] | event streams ([`sse::Parser`]) | events ([`sse::encode`]) |
 //! | [`date`] | | `Date` field values |
 //!
@@ -30,5 +31,6 @@
 
 pub mod date;
 pub mod h1;
+pub mod multipart;
 pub mod sse;
 pub mod ws;
