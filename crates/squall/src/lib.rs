@@ -12,6 +12,7 @@
 //! | [`templates`] | HTML with everything escaped |
 //! | [`assets`] | static files whose URLs change with their content |
 //! | [`config`] | defaults < file < environment < command line |
+//! | [`errors`] | problem details for programs, pages for people |
 //! | [`log`] | logs, and one line for each request |
 //! | [`metrics`] | what the server counts |
 //! | [`limits`] | how often somebody may try |
@@ -20,6 +21,8 @@
 pub mod assets;
 pub mod config;
 pub mod cookies;
+pub mod errors;
+mod front;
 pub mod limits;
 pub mod live;
 pub mod log;

@@ -1,8 +1,9 @@
 //! A server for an axum router: the engine, with what an application expects around it.
 
 use axum::Router;
-use axum::routing::RouterIntoService;
-use squall_engine::{Address, Body, Error, Handle, Limits, Signals};
+use squall_engine::{Address, Error, Handle, Limits, Signals};
+
+use crate::front::Front;
 
 /// Serves a router.
 ///
@@ -15,14 +16,14 @@ use squall_engine::{Address, Body, Error, Handle, Limits, Signals};
 /// }
 /// ```
 pub struct Server {
-    engine: squall_engine::Server<RouterIntoService<Body>>,
+    engine: squall_engine::Server<Front>,
 }
 
 impl Server {
     /// A server of this router; it listens nowhere yet.
     pub fn new(router: Router) -> Self {
         Server {
-            engine: squall_engine::Server::new(router.into_service()),
+            engine: squall_engine::Server::new(Front::new(router)),
         }
     }
 

@@ -3,8 +3,6 @@
 //! Never in it: queries (they hold tokens), cookies, `Authorization`, bodies.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -16,7 +14,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::escape;
+use super::{RequestId, escape};
 use crate::BoxFuture;
 use crate::web::peer_addr;
 
@@ -30,63 +28,18 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A body whose length is known is logged with its head; another one when it ends, or is given up. A connection that
 /// goes on as a stream is logged when it is opened.
 pub fn access() -> Access {
-    Access {
-        ids: Arc::new(Ids::new()),
-    }
+    Access {}
 }
 
 /// See [`access`].
 #[derive(Clone, Debug)]
-pub struct Access {
-    ids: Arc<Ids>,
-}
-
-/// Names one request in the logs of all time, with overwhelming probability: a random part for the process, and a
-/// count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
-
-impl RequestId {
-    /// Its text: letters, digits and a hyphen.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[derive(Debug)]
-struct Ids {
-    process: String,
-    count: AtomicU64,
-}
-
-impl Ids {
-    fn new() -> Self {
-        Self {
-            process: crate::hex(&crate::random_bytes::<5>()),
-            count: AtomicU64::new(1),
-        }
-    }
-
-    fn next(&self) -> RequestId {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        RequestId(format!("{}-{count:x}", self.process).into())
-    }
-}
+pub struct Access {}
 
 impl<S> Layer<S> for Access {
     type Service = AccessService<S>;
 
     fn layer(&self, inner: S) -> AccessService<S> {
-        AccessService {
-            inner,
-            ids: self.ids.clone(),
-        }
+        AccessService { inner }
     }
 }
 
@@ -94,7 +47,6 @@ impl<S> Layer<S> for Access {
 #[derive(Clone, Debug)]
 pub struct AccessService<S> {
     inner: S,
-    ids: Arc<Ids>,
 }
 
 impl<S> Service<Request> for AccessService<S>
@@ -111,7 +63,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let id = self.ids.next();
+        let id = RequestId::new();
         let wanted = tracing::enabled!(target: TARGET, tracing::Level::INFO);
         let line = wanted.then(|| Line::of_request(&request, id.clone()));
         request.extensions_mut().insert(id.clone());

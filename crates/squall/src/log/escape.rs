@@ -3,11 +3,23 @@
 /// Bytes of a path in the log; the rest is cut, and `…` says so.
 pub(super) const PATH_BYTES_MAX: usize = 512;
 
+/// Bytes of any other text in the log.
+const LINE_BYTES_MAX: usize = 4096;
+
 /// The path, without its query (which may hold tokens), control and line-breaking characters escaped.
 pub(super) fn path(path: &str) -> String {
-    let cut = path.floor_char_boundary(PATH_BYTES_MAX);
+    escaped(path, PATH_BYTES_MAX)
+}
+
+/// A text that may hold what a peer sent, as one line.
+pub(crate) fn one_line(text: &str) -> String {
+    escaped(text, LINE_BYTES_MAX)
+}
+
+fn escaped(text: &str, bytes_max: usize) -> String {
+    let cut = text.floor_char_boundary(bytes_max);
     let mut out = String::with_capacity(cut);
-    for character in path[..cut].chars() {
+    for character in text[..cut].chars() {
         // The line and paragraph separators break lines in some viewers; the marks turn the direction of text.
         let hidden =
             matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -17,7 +29,7 @@ pub(super) fn path(path: &str) -> String {
             out.push(character);
         }
     }
-    if cut < path.len() {
+    if cut < text.len() {
         out.push('…');
     }
     out

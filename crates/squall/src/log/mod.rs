@@ -15,6 +15,7 @@
 
 mod access;
 mod escape;
+mod id;
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -23,7 +24,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub use access::{Access, AccessService, RequestId, access};
+pub use access::{Access, AccessService, access};
+pub(crate) use escape::one_line;
+pub use id::{REQUEST_ID_BYTES_MAX, RequestId};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -43,7 +43,7 @@ async fn one_line_says_what_happened_and_keeps_secrets() {
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     assert!(
         text.starts_with(&format!(
-            "peer=192.0.2.7 id={id} method=GET path=/a status=200 bytes=12 micros="
+            "peer=192.0.2.7 id={id} method=GET path=/a status=200 bytes=36 micros="
         )),
         "{text}"
     );

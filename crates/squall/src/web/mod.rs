@@ -1,17 +1,23 @@
 //! Routing, extractors, responses and middleware: axum's, re-exported, so that one import is enough and one version
 //! is used. What axum has only together with its own server ([`ConnectInfo`]) is ours.
 
+mod methods;
+mod names;
 pub(crate) mod origin;
 mod peer;
 mod secure_headers;
+mod slash;
 pub mod ws;
 
 pub use axum::body::{Body, Bytes};
 pub use axum::response::{Html, IntoResponse, IntoResponseParts, Redirect, Response};
 pub use axum::{Extension, Form, Json, Router, extract::Request, http::StatusCode};
+pub(crate) use methods::is_standard;
+pub use names::{ROUTES_MAX, RouteNames};
 pub(crate) use peer::peer_addr;
 pub use peer::{ConnectInfo, ConnectInfoMissing};
 pub use secure_headers::{SecureHeaders, SecureHeadersService, secure_headers};
+pub use slash::redirect_slashes;
 
 /// Bodies of requests and responses.
 pub mod body {

@@ -1,0 +1,159 @@
+//! What stands between the engine and the router: what HTTP asks of every resource alike.
+//!
+//! `OPTIONS` is answered where no route does it itself (RFC 9110, section 9.3.7), `OPTIONS *` for the whole server; a
+//! method that no route could know is 501 and not 405 (section 15.6.2); and a 405 always says what is allowed
+//! (section 15.5.6). A request that needs none of that costs a look at its method and at its answer's status.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use axum::response::Response;
+use axum::routing::RouterIntoService;
+use axum::routing::future::RouteFuture;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::web::is_standard;
+
+/// What `OPTIONS *` says that the server takes, for one resource or another.
+const SERVER_ALLOWS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A router as the engine calls it.
+#[derive(Clone)]
+pub(crate) struct Front {
+    router: RouterIntoService<squall_engine::Body>,
+}
+
+impl Front {
+    pub(crate) fn new(router: axum::Router) -> Self {
+        Self {
+            router: router.into_service(),
+        }
+    }
+}
+
+/// What a request's method means for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Ordinary,
+    Options,
+    /// A method that no route can be for.
+    Unknown,
+}
+
+impl Ask {
+    fn of(method: &Method) -> Self {
+        if *method == Method::GET {
+            Ask::Ordinary
+        } else if *method == Method::OPTIONS {
+            Ask::Options
+        } else if is_standard(method) {
+            Ask::Ordinary
+        } else {
+            Ask::Unknown
+        }
+    }
+}
+
+impl Service<Request<squall_engine::Body>> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = FrontFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<squall_engine::Body>) -> FrontFuture {
+        let ask = Ask::of(request.method());
+        // In asterisk-form the path is `*`, which no route can have: routes begin with a slash.
+        let inner = if ask == Ask::Options && request.uri().path() == "*" {
+            None
+        } else {
+            Some(self.router.call(request))
+        };
+        FrontFuture { inner, ask }
+    }
+}
+
+pin_project! {
+    /// The answer to come.
+    pub(crate) struct FrontFuture {
+        // None: the request is about the server.
+        #[pin]
+        inner: Option<RouteFuture<Infallible>>,
+        ask: Ask,
+    }
+}
+
+impl Future for FrontFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            let mut response = Response::new(Body::empty());
+            allow_only(&mut response, HeaderValue::from_static(SERVER_ALLOWS));
+            return Poll::Ready(Ok(response));
+        };
+        let mut response = ready!(inner.poll(context))?;
+        if matches!(
+            response.status(),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+        ) {
+            not_allowed(*this.ask, &mut response);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Completes what the router says of a method that a resource does not take.
+fn not_allowed(ask: Ask, response: &mut Response) {
+    match ask {
+        Ask::Unknown => {
+            *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+            response.headers_mut().remove(ALLOW);
+        }
+        _ if response.status() == StatusCode::NOT_IMPLEMENTED => {}
+        Ask::Options => {
+            let allow = allowed(response.headers());
+            *response.body_mut() = Body::empty();
+            allow_only(response, allow);
+        }
+        Ask::Ordinary => {
+            let allow = allowed(response.headers());
+            response.headers_mut().insert(ALLOW, allow);
+        }
+    }
+}
+
+/// 204, and what is allowed.
+fn allow_only(response: &mut Response, allow: HeaderValue) {
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let fields = response.headers_mut();
+    fields.remove(CONTENT_TYPE);
+    fields.remove(CONTENT_LENGTH);
+    fields.insert(ALLOW, allow);
+}
+
+/// What the router says is allowed, and `OPTIONS`, which is always.
+fn allowed(fields: &HeaderMap) -> HeaderValue {
+    let said = fields
+        .get_all(ALLOW)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut methods: Vec<&str> = said
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .filter(|method| !method.is_empty())
+        .collect();
+    if !methods.contains(&"OPTIONS") {
+        methods.push("OPTIONS");
+    }
+    HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
+}
