@@ -1,19 +1,34 @@
 //! The acceptor: one thread that accepts for all cores and gives each connection to the core that has the fewest.
+//!
+//! What there is no room for is refused here, before a core hears of it: see [`shed`].
+
+pub(crate) mod addresses;
+mod bucket;
+pub(crate) mod descriptors;
+mod shed;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
+use rustix::io::Errno;
 
+use crate::accept::addresses::Addresses;
+use crate::accept::bucket::Bucket;
+use crate::accept::shed::{Room, Shed};
 use crate::core::link::{Link, Note};
+use crate::limits::Limits;
 use crate::listen::Listener;
+use crate::metrics::Refused;
+use crate::metrics::count::AcceptCounts;
+use crate::socket::{Peer, Socket};
 
 /// Wakes the acceptor for its end.
 pub(crate) const STOP: Token = Token(usize::MAX);
 
-/// How long to wait when there is no descriptor, or no place, for another connection.
+/// How long to wait when there is no descriptor for another connection, not even to refuse it.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Connections that one listener gives before the others, and the end of the server, have their turn.
@@ -25,29 +40,50 @@ pub(crate) struct Acceptor {
     listeners: Vec<Listener>,
     links: Vec<Arc<Link>>,
     connections_max: usize,
+    addresses: Arc<Addresses>,
+    rate: Option<Bucket>,
+    counts: Arc<AcceptCounts>,
+    shed: Shed,
 }
 
 impl Acceptor {
     pub(crate) fn new(
         mut listeners: Vec<Listener>,
         links: Vec<Arc<Link>>,
-        connections_max: usize,
+        addresses: Arc<Addresses>,
+        limits: &Limits,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (at, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(at))?;
         }
+        let counts = Arc::<AcceptCounts>::default();
         Ok(Acceptor {
             poll,
             listeners,
             links,
-            connections_max,
+            connections_max: limits.connections_max.min(descriptors::for_connections()),
+            addresses,
+            rate: limits
+                .accept_rate_max
+                .map(|rate| Bucket::new(rate, Instant::now())),
+            shed: Shed::new(counts.clone(), limits.retry_after)?,
+            counts,
         })
     }
 
     /// What ends [`Acceptor::run`].
     pub(crate) fn stopper(&self) -> io::Result<Waker> {
         Waker::new(self.poll.registry(), STOP)
+    }
+
+    /// How many connections may be open: the limit, or what the process has descriptors for.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
+    pub(crate) fn counts(&self) -> Arc<AcceptCounts> {
+        self.counts.clone()
     }
 
     /// Accepts until it is stopped; then the listeners close.
@@ -65,39 +101,90 @@ impl Acceptor {
                 return;
             }
             // An edge is seen once: after a pause, every listener may have connections waiting.
-            timeout = None;
+            timeout = self.shed.expire(Instant::now());
             for at in 0..self.listeners.len() {
-                timeout = timeout.max(self.accept_some(at));
+                let again = self.accept_some(at);
+                timeout = [timeout, again].into_iter().flatten().min();
             }
         }
     }
 
     /// Accepts from one listener. If it must be looked at again, whatever the poll set says: after how long.
-    fn accept_some(&self, at: usize) -> Option<Duration> {
+    fn accept_some(&mut self, at: usize) -> Option<Duration> {
         for _ in 0..TURN_MAX {
-            let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
-            if open >= self.connections_max {
-                return Some(PAUSE);
+            if let Some(rate) = &self.rate {
+                let wait = rate.wait(Instant::now());
+                if !wait.is_zero() {
+                    // A herd that comes back after a restart waits in the kernel, instead of being sent away.
+                    self.counts.pauses.add(1);
+                    return Some(wait);
+                }
             }
             match self.listeners[at].accept() {
-                Ok((socket, peer)) => {
-                    let cores = self.links.iter().filter(|l| !l.is_ended());
-                    if let Some(link) = cores.min_by_key(|l| l.open.load(Ordering::Relaxed)) {
-                        link.note(Note::Accepted(socket, peer));
-                    }
-                }
-                Err(e) => match e.kind() {
-                    io::ErrorKind::WouldBlock => return None,
+                Ok((socket, peer)) => self.place(socket, &peer),
+                Err(e) => match Errno::from_io_error(&e) {
+                    Some(Errno::WOULDBLOCK) => return None,
                     // The peer gave up while it waited, or a signal came.
-                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
-                    _ => {
-                        // EMFILE, ENFILE, ENOBUFS, ENOMEM: what is open goes on, and new ones wait in the kernel.
-                        tracing::warn!(error = %e, "cannot accept a connection now; trying again");
-                        return Some(PAUSE);
+                    Some(Errno::CONNABORTED | Errno::INTR) => {}
+                    Some(Errno::MFILE | Errno::NFILE) => {
+                        if !self.without_descriptors(at) {
+                            return Some(self.pause(&e));
+                        }
                     }
+                    // ENOBUFS, ENOMEM: what is open goes on, and new ones wait in the kernel.
+                    _ => return Some(self.pause(&e)),
                 },
             }
         }
         Some(Duration::ZERO)
+    }
+
+    /// Gives a connection to a core, if there is room for it.
+    fn place(&mut self, socket: Socket, peer: &Peer) {
+        let now = Instant::now();
+        let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
+        if open >= self.connections_max {
+            return self.shed.refuse(socket, Refused::ConnectionsMax, true, now);
+        }
+        if !self.addresses.enter(peer) {
+            return self.shed.refuse(socket, Refused::PerAddressMax, true, now);
+        }
+        if let Some(rate) = &mut self.rate {
+            rate.take(now);
+        }
+        let cores = self.links.iter().filter(|l| !l.is_ended());
+        let placed = cores
+            .min_by_key(|l| l.open.load(Ordering::Relaxed))
+            .is_some_and(|link| link.note(Note::Accepted(socket, *peer)));
+        if !placed {
+            self.addresses.leave(peer);
+        }
+    }
+
+    /// No descriptor is left. Whether it is worth trying again: what could be freed was, or one peer was refused.
+    fn without_descriptors(&mut self, at: usize) -> bool {
+        match self.shed.make_room() {
+            Room::Enough => true,
+            Room::None => {
+                self.shed.restore();
+                false
+            }
+            Room::ForRefusal => {
+                let accepted = self.listeners[at].accept();
+                let refused = accepted.is_ok();
+                if let Ok((socket, _)) = accepted {
+                    self.shed
+                        .refuse(socket, Refused::Descriptors, true, Instant::now());
+                }
+                self.shed.restore();
+                refused
+            }
+        }
+    }
+
+    fn pause(&self, error: &io::Error) -> Duration {
+        self.counts.pauses.add(1);
+        tracing::warn!(%error, "cannot accept a connection now; trying again");
+        PAUSE
     }
 }

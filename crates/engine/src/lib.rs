@@ -21,6 +21,7 @@ mod socket;
 pub mod source;
 pub mod ws;
 
+pub use accept::descriptors::raise_descriptor_limit;
 pub use app::{App, BoxError};
 pub use body::{Body, BodyControl, BodyError};
 pub use core::link::CoreWaker;

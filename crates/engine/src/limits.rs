@@ -13,8 +13,20 @@ pub struct Limits {
     pub head: HeadLimits,
     /// Request bodies: bytes (2 MiB; a route may change it, see [`crate::Body::set_bytes_max`]), trailers, chunk lines.
     pub body: BodyLimits,
-    /// Open connections of the process. At the limit the acceptor pauses. Default 1,000,000.
+    /// Open connections of the process, or as many as its descriptors allow, if that is less (see
+    /// [`crate::Metrics::connections_max`]). Past it a connection is answered 503 with `Retry-After`, and closed.
+    /// Default 1,000,000.
     pub connections_max: usize,
+    /// Open connections of one address: a v4 address, or a v6 /64. Past it as above. Those of one's own network
+    /// (loopback, private and link-local addresses, Unix sockets) are not counted: a proxy there stands for all its
+    /// clients. `usize::MAX` for none. Default 4,096: thousands behind one NAT fit, and one host does not fill the
+    /// server.
+    pub connections_per_address_max: usize,
+    /// Connections accepted a second, for the whole process; those of one second may come at once. Past it they wait
+    /// in the kernel's queue. Default none.
+    pub accept_rate_max: Option<u32>,
+    /// What `Retry-After` says to those for whom there is no room, in whole seconds. Default 5 s.
+    pub retry_after: Duration,
     /// Requests answered in one turn of one connection before the others get theirs. Default 64.
     pub pipelined_burst_max: usize,
     /// From the first byte of a head (or from accept) until the head is complete. Default 10 s.
@@ -60,6 +72,9 @@ impl Default for Limits {
                 ..BodyLimits::default()
             },
             connections_max: 1_000_000,
+            connections_per_address_max: 4096,
+            accept_rate_max: None,
+            retry_after: Duration::from_secs(5),
             pipelined_burst_max: 64,
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::accept::Acceptor;
+use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::core::link::{CoreWaker, Link, Note};
 use crate::core::{self, Parts};
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::listen::{Address, Listener};
 use crate::metrics::Metrics;
+use crate::metrics::count::AcceptCounts;
 use crate::source::{After, Attached, ConnId, Frame, Source};
 use crate::ws::Message;
 
@@ -133,11 +135,13 @@ impl<A: App> Server<A> {
             .cores
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
-        let acceptor = Acceptor::new(listeners, links.clone(), self.limits.connections_max)
+        let addresses = Arc::new(Addresses::new(self.limits.connections_per_address_max));
+        let acceptor = Acceptor::new(listeners, links.clone(), addresses.clone(), &self.limits)
             .map_err(|e| Error::io("cannot wait for connections", e))?;
         let stopper = acceptor
             .stopper()
             .map_err(|e| Error::io("cannot wait for connections", e))?;
+        let (connections_max, accept_counts) = (acceptor.connections_max(), acceptor.counts());
         let (ready, started) = mpsc::channel();
         let mut threads = Vec::new();
         for (at, link) in links.iter().enumerate() {
@@ -148,6 +152,7 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready) = (self.peer_info, ready.clone());
+            let addresses = addresses.clone();
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let _end = EndOfCore(link.clone());
                 let make = || {
@@ -157,6 +162,7 @@ impl<A: App> Server<A> {
                         limits,
                         peer_info,
                         link,
+                        addresses,
                         source,
                     }
                 };
@@ -170,42 +176,53 @@ impl<A: App> Server<A> {
             threads.push(core.inspect_err(|_| drain(&links))?);
         }
         drop(ready);
-        // A core that cannot begin must not be given connections. One that panicked says nothing at all.
-        for _ in &links {
-            let error = match started.recv() {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error,
-                Err(_) => std::io::Error::other("it panicked"),
-            };
-            drain(&links);
-            return Err(Error::io("a core cannot start", error));
-        }
+        all_ready(&links, &started)?;
         let accept = spawn("squall-accept".to_owned(), self.logs, move || acceptor.run());
         threads.push(accept.inspect_err(|_| drain(&links))?);
         Ok(Handle {
             local,
             links,
             began: Instant::now(),
-            connections_max: self.limits.connections_max,
+            connections_max,
+            accept_counts,
             stopper,
             threads: Mutex::new(threads),
         })
     }
 
     /// Starts, and serves until SIGTERM or SIGINT; then drains and returns. A second signal ends the drain at once.
+    /// Lets the process have as many open files as it may, see [`crate::raise_descriptor_limit`].
     ///
     /// # Errors
     /// As [`Server::start`], and when signals cannot be waited for.
     pub fn run(self) -> Result<(), Error> {
+        crate::raise_descriptor_limit();
         let signals = Signals::new()?;
         let handle = self.start()?;
         signals.wait_then_drain(&handle)
     }
 }
 
+/// A core that cannot begin must not be given connections. One that panicked says nothing at all.
+fn all_ready(links: &[Arc<Link>], started: &mpsc::Receiver<std::io::Result<()>>) -> Result<(), Error> {
+    for _ in links {
+        let error = match started.recv() {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error,
+            Err(_) => std::io::Error::other("it panicked"),
+        };
+        drain(links);
+        return Err(Error::io("a core cannot start", error));
+    }
+    Ok(())
+}
+
 /// Tells every core to finish.
 fn drain(links: &[Arc<Link>]) {
-    links.iter().for_each(|link| link.note(Note::Drain));
+    for link in links {
+        // A core that has ended has drained.
+        link.note(Note::Drain);
+    }
 }
 
 /// However a core ends, nothing more is handed to it.
@@ -237,6 +254,7 @@ pub struct Handle {
     links: Vec<Arc<Link>>,
     began: Instant,
     connections_max: usize,
+    accept_counts: Arc<AcceptCounts>,
     stopper: mio::Waker,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -280,6 +298,8 @@ impl Handle {
             cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
             open_connections: self.open_connections() as u64,
             connections_max: self.connections_max as u64,
+            refused: self.accept_counts.refused.tally(),
+            accept_pauses: self.accept_counts.pauses.get(),
             ..Metrics::default()
         }
     }

@@ -87,6 +87,7 @@ impl Server {
     }
 
     /// Starts, and serves until SIGTERM or SIGINT; then drains and returns. A second signal ends the drain at once.
+    /// Lets the process have as many open files as it may, see [`crate::raise_descriptor_limit`].
     ///
     /// # Errors
     /// As [`Server::start`], and when signals cannot be waited for.
@@ -99,6 +100,7 @@ impl Server {
     /// # Errors
     /// As [`Server::run`].
     pub fn run_with(self, ready: impl FnOnce(&Handle)) -> Result<(), Error> {
+        squall_engine::raise_descriptor_limit();
         let signals = Signals::new()?;
         let handle = self.start()?;
         ready(&handle);

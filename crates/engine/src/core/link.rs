@@ -40,10 +40,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn note(&self, note: Note) {
+    /// Whether there is a core that will hear it.
+    pub(crate) fn note(&self, note: Note) -> bool {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_ended() {
-            return;
+            return false;
         }
         if matches!(note, Note::Accepted(..)) {
             // Counted only where somebody will close it.
@@ -52,6 +53,7 @@ impl Link {
         notes.push(note);
         drop(notes);
         self.wake();
+        true
     }
 
     /// The core is gone, and its connections with it; those that it never looked at too.

@@ -26,6 +26,7 @@ use mio::Events;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::conn::http::Http;
 use crate::core::clock::Clock;
@@ -61,6 +62,7 @@ pub(crate) struct Core<A: App> {
     pub(crate) conns: RefCell<Slab>,
     pub(crate) link: Arc<Link>,
     pub(crate) source: Rc<dyn Source>,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) clock: Clock,
     /// Where answers are encoded; empty between connections.
     pub(crate) out: RefCell<Vec<u8>>,
@@ -91,6 +93,7 @@ pub(crate) struct Parts<A: App> {
     pub(crate) limits: Limits,
     pub(crate) peer_info: bool,
     pub(crate) link: Arc<Link>,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) source: Rc<dyn Source>,
 }
 
@@ -118,6 +121,7 @@ impl<A: App> Core<A> {
             conns: RefCell::default(),
             link: parts.link,
             source: parts.source,
+            addresses: parts.addresses,
             clock: Clock::default(),
             out: RefCell::default(),
             spare_headers: RefCell::default(),
@@ -239,7 +243,7 @@ impl<A: App> Core<A> {
                     }
                 }
                 Err(error) => {
-                    self.link.open.fetch_sub(1, Ordering::Relaxed);
+                    self.left(&peer);
                     tracing::debug!(%error, "a connection was lost before it began");
                 }
             },
@@ -413,12 +417,18 @@ impl<A: App> Core<A> {
         let Some(conn) = self.conns.borrow_mut().remove(id) else {
             return;
         };
-        self.link.open.fetch_sub(1, Ordering::Relaxed);
+        self.left(&conn.peer.peer());
         match conn.state {
             State::Http(http) => self.http_gone(http),
             State::Follow(follow) => self.follow_gone(follow),
             State::WebSocket(_) | State::Parked | State::Lingering(_) | State::Taken => {}
         }
+    }
+
+    /// A connection that the acceptor let in is gone.
+    fn left(&self, peer: &Peer) {
+        self.link.open.fetch_sub(1, Ordering::Relaxed);
+        self.addresses.leave(peer);
     }
 
     /// Says our last to the peer, then throws away what it sends until it closes or the deadline comes.

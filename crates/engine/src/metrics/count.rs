@@ -9,7 +9,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    ACTIVITIES, CoreMetrics, LATENCY_BOUNDS_US, Label, Latency, Open, PROTOCOLS, Rejected, Tally, TimedOut,
+    ACTIVITIES, CoreMetrics, LATENCY_BOUNDS_US, Label, Latency, Open, PROTOCOLS, Refused, Rejected, Tally,
+    TimedOut,
 };
 
 /// A number with one writer.
@@ -90,6 +91,13 @@ impl Statuses {
         let all = (STATUS_FIRST..).zip(counts);
         all.filter(|(_, count)| *count > 0).collect()
     }
+}
+
+/// What the acceptor counts.
+#[derive(Debug, Default)]
+pub(crate) struct AcceptCounts {
+    pub(crate) refused: Table<Refused>,
+    pub(crate) pauses: Counter,
 }
 
 /// The counters of one core. Aligned so that no other core's data is on their cache lines: two lines, because CPUs
