@@ -61,7 +61,7 @@ enum Choice {
     Keepalive,
     /// 16 requests at a time on each connection.
     Pipeline,
-    /// WebSocket texts that come back.
+    /// WebSocket texts that come back, 1 and 16 at a time on each connection.
     Echo,
     /// One publishes, thousands receive: with 1 and with 16 messages in flight.
     Fanout,
@@ -109,7 +109,7 @@ impl Args {
             Work::IdleWs => Choice::IdleWs,
             Work::Keepalive => Choice::Keepalive,
             Work::Pipeline => Choice::Pipeline,
-            Work::Echo => Choice::Echo,
+            Work::Echo | Work::Echo16 => Choice::Echo,
             Work::Fanout1 | Work::Fanout16 => Choice::Fanout,
         };
         Work::ALL

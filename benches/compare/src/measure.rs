@@ -53,7 +53,11 @@ pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
             plan,
             Gets::open(address, works::PIPELINE_CONNECTIONS, works::PIPELINE_DEPTH)?,
         ),
-        Work::Echo => busy(server, plan, Echo::open(address, works::ECHO_CONNECTIONS)?),
+        Work::Echo => busy(server, plan, Echo::open(address, works::ECHO_CONNECTIONS, 1)?),
+        Work::Echo16 => {
+            let echo = Echo::open(address, works::ECHO_CONNECTIONS, works::ECHO_DEPTH)?;
+            busy(server, plan, echo)
+        }
         Work::Fanout1 => busy(server, plan, Fanout::open(address, followers, 1)?),
         Work::Fanout16 => busy(server, plan, Fanout::open(address, followers, 16)?),
     }

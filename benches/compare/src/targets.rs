@@ -27,7 +27,7 @@ enum Limit {
 }
 
 /// All limits.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         work: Work::IdleHttp,
         metric: Metric::Memory,
@@ -55,6 +55,11 @@ pub const TARGETS: [Target; 8] = [
     },
     Target {
         work: Work::Echo,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(0.5, Kind::Axum),
+    },
+    Target {
+        work: Work::Echo16,
         metric: Metric::Cpu,
         limit: Limit::MostOf(0.5, Kind::Axum),
     },

@@ -13,8 +13,10 @@ pub enum Work {
     Keepalive,
     /// `GET /`, 16 at a time on each connection.
     Pipeline,
-    /// WebSocket texts that come back.
+    /// WebSocket texts that come back, one at a time on each connection.
     Echo,
+    /// The same, 16 at a time.
+    Echo16,
     /// A room: one message in flight.
     Fanout1,
     /// A room: 16 messages in flight.
@@ -36,17 +38,20 @@ pub const KEEPALIVE_CONNECTIONS: usize = 64;
 pub const PIPELINE_CONNECTIONS: usize = 32;
 /// Requests sent at once on each of them.
 pub const PIPELINE_DEPTH: usize = 16;
-/// Connections of [`Work::Echo`].
+/// Connections of [`Work::Echo`] and [`Work::Echo16`].
 pub const ECHO_CONNECTIONS: usize = 100;
+/// Texts sent at once on each connection of [`Work::Echo16`].
+pub const ECHO_DEPTH: usize = 16;
 
 impl Work {
     /// All works, in the order in which they are run.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::IdleHttp,
         Self::IdleWs,
         Self::Keepalive,
         Self::Pipeline,
         Self::Echo,
+        Self::Echo16,
         Self::Fanout1,
         Self::Fanout16,
     ];
@@ -63,6 +68,9 @@ impl Work {
                 format!("{PIPELINE_DEPTH} pipelined GETs on {PIPELINE_CONNECTIONS} connections")
             }
             Self::Echo => format!("WebSocket echo on {ECHO_CONNECTIONS} connections"),
+            Self::Echo16 => {
+                format!("WebSocket echo on {ECHO_CONNECTIONS} connections, {ECHO_DEPTH} messages in flight")
+            }
             Self::Fanout1 => format!("{followers} WebSocket followers, 1 message in flight"),
             Self::Fanout16 => format!("{followers} WebSocket followers, 16 messages in flight"),
         }
@@ -74,7 +82,7 @@ impl Work {
         match self {
             Self::IdleHttp | Self::IdleWs => "connection",
             Self::Keepalive | Self::Pipeline => "request",
-            Self::Echo => "message",
+            Self::Echo | Self::Echo16 => "message",
             Self::Fanout1 | Self::Fanout16 => "delivery",
         }
     }
@@ -85,7 +93,7 @@ impl Work {
         match self {
             Self::IdleHttp | Self::IdleWs => &[(Metric::Memory, "memory per connection")],
             Self::Keepalive | Self::Pipeline => &[(Metric::Cpu, "CPU per request")],
-            Self::Echo => &[(Metric::Cpu, "CPU per message")],
+            Self::Echo | Self::Echo16 => &[(Metric::Cpu, "CPU per message")],
             Self::Fanout1 => &[
                 (Metric::CpuUser, "user CPU per delivery"),
                 (Metric::Cpu, "CPU per delivery"),

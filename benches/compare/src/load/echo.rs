@@ -1,4 +1,4 @@
-//! WebSockets that each send a text, wait for it to come back, and send the next.
+//! WebSockets that each send one or several texts, wait for them to come back, and send the next.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +16,13 @@ const TEXT_BYTES: RangeInclusive<usize> = 32..=64;
 pub struct Echo {
     group: Group,
     texts: Vec<Text>,
+    /// Messages in one of `texts`.
+    depth: u64,
     waiting: Vec<Waiting>,
     started: bool,
 }
 
-/// A text as we send it and as it must come back.
+/// Texts that are sent at once, as we send them and as they must come back.
 #[derive(Debug)]
 struct Text {
     ask: Vec<u8>,
@@ -37,14 +39,14 @@ struct Waiting {
 }
 
 impl Echo {
-    /// Opens `connections` to `/ws/echo`.
+    /// Opens `connections` to `/ws/echo`, with `depth` messages in flight on each.
     ///
     /// # Errors
     /// When the server does not accept them.
-    pub fn open(address: SocketAddr, connections: usize) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, connections: usize, depth: usize) -> io::Result<Self> {
         let open = |_| client::open_websocket(address, "/ws/echo");
         let group = Group::new((0..connections).map(open).collect::<io::Result<_>>()?)?;
-        let texts: Vec<_> = TEXT_BYTES.map(Text::of_length).collect();
+        let texts: Vec<_> = TEXT_BYTES.map(|bytes| Text::new(bytes, depth)).collect();
         let since = Instant::now();
         let waiting = (0..connections)
             .map(|i| Waiting {
@@ -56,6 +58,7 @@ impl Echo {
         Ok(Self {
             group,
             texts,
+            depth: depth as u64,
             waiting,
             started: false,
         })
@@ -73,13 +76,13 @@ impl Echo {
 }
 
 impl Text {
-    fn of_length(bytes: usize) -> Self {
+    fn new(bytes: usize, depth: usize) -> Self {
         let text: Vec<u8> = (b'a'..=b'z').cycle().skip(bytes).take(bytes).collect();
         // A mask is there to be random; the work of taking it off is the same for any.
         let mask = [bytes as u8, 0x5a, 0xc3, 0x96];
         Self {
-            ask: client::client_text_frame(&text, mask),
-            answer: client::server_text_frame(&text),
+            ask: client::client_text_frame(&text, mask).repeat(depth),
+            answer: client::server_text_frame(&text).repeat(depth),
         }
     }
 }
@@ -92,6 +95,7 @@ impl Load for Echo {
         let Self {
             group,
             texts,
+            depth,
             waiting,
             ..
         } = self;
@@ -106,7 +110,7 @@ impl Load for Echo {
                 state.bytes = come;
                 if come == answer.len() {
                     let now = Instant::now();
-                    tally.units += 1;
+                    tally.units += *depth;
                     tally.latency.record(now - state.since);
                     let text = (state.text + 1) % texts.len();
                     *state = Waiting {
