@@ -41,7 +41,9 @@ fuzz_target!(|data: &[u8]| {
         date: b"Sun, 06 Nov 1994 08:49:37 GMT",
     };
     let mut out = Vec::new();
-    let framing = encode_head(&head, &mut out).expect("values that HeaderValue takes can be sent");
+    let framing = encode_head(&head, &mut out)
+        .expect("values that HeaderValue takes can be sent")
+        .framing;
 
     let mut parsed = [httparse::EMPTY_HEADER; 60];
     let mut response = httparse::Response::new(&mut parsed);

@@ -4,7 +4,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use squall_wire::h1::{
     BodyFraming, ResponseHead, ResponseLength, encode_chunk, encode_chunk_end, encode_chunk_start,
-    encode_head, encode_last_chunk, wants_close,
+    encode_head, encode_last_chunk,
 };
 
 const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -31,7 +31,10 @@ fn response(headers: &HeaderMap, status: u16, length: ResponseLength) -> Respons
 #[track_caller]
 fn check(head: ResponseHead<'_>, framing: BodyFraming, expect: &str) {
     let mut out = b"before".to_vec();
-    assert_eq!(encode_head(&head, &mut out), Ok(framing));
+    assert_eq!(
+        encode_head(&head, &mut out).map(|encoded| encoded.framing),
+        Ok(framing)
+    );
     let text = String::from_utf8(out).unwrap();
     let date_line = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     assert_eq!(text.matches(date_line).count(), 1, "{text}");
@@ -200,11 +203,9 @@ fn what_a_handler_says_about_the_length() {
 #[test]
 fn what_a_handler_says_about_the_connection() {
     let close = fields(&[("connection", "x, Close")]);
-    assert!(wants_close(&close));
     let closed = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n";
     check(response(&close, 200, L::Exact(1)), F::Exact(1), closed);
     let other = fields(&[("connection", "keep-alive, x")]);
-    assert!(!wants_close(&other));
     check(
         response(&other, 200, L::Exact(1)),
         F::Exact(1),
@@ -261,6 +262,31 @@ fn fields_as_they_were_set() {
         F::None,
         "HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx: \r\nte: x\r\nvary: *\r\ncontent-length: 0\r\n",
     );
+}
+
+#[test]
+fn whether_the_connection_ends_is_told() {
+    let close = |fields: &HeaderMap, head: ResponseHead<'_>| {
+        let head = ResponseHead {
+            headers: fields,
+            ..head
+        };
+        encode_head(&head, &mut Vec::new()).map(|encoded| encoded.close)
+    };
+    let none = fields(&[]);
+    let head = response(&none, 200, L::Exact(1));
+    assert_eq!(close(&none, head), Ok(false));
+    assert_eq!(close(&fields(&[("connection", "x, Close")]), head), Ok(true));
+    assert_eq!(
+        close(&fields(&[("connection", "keep-alive, x")]), head),
+        Ok(false)
+    );
+    assert_eq!(close(&none, response(&none, 200, L::UntilClose)), Ok(true));
+    let last = ResponseHead {
+        keep_alive: false,
+        ..head
+    };
+    assert_eq!(close(&none, last), Ok(true));
 }
 
 #[test]

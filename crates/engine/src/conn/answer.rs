@@ -10,8 +10,8 @@ use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use squall_wire::h1::{
-    BodyFraming, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start, encode_head,
-    encode_last_chunk, wants_close,
+    BodyFraming, Encoded, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start,
+    encode_head, encode_last_chunk,
 };
 
 use crate::app::{App, BoxError};
@@ -280,15 +280,14 @@ impl<A: App> Core<A> {
         let mut out = self.out.borrow_mut();
         let before = out.len();
         match encode_head(&head, &mut out) {
-            Ok(framing) => {
+            Ok(Encoded { framing, close }) => {
                 exchange.left_bytes = if let BodyFraming::Exact(bytes) = framing {
                     bytes
                 } else {
                     0
                 };
-                exchange.keep_alive &= framing != BodyFraming::UntilClose;
-                // What the handler said of the connection is said to the peer by the encoder; it holds for us too.
-                exchange.keep_alive &= !wants_close(&parts.headers);
+                // What the peer was told, be it for the handler, holds for us too.
+                exchange.keep_alive = !close;
                 exchange.framing = Some(framing);
                 let began = exchange.began;
                 drop(out);

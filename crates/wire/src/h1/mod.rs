@@ -13,8 +13,8 @@ pub use fields::has_token;
 pub use head::{BodyLength, Head, HeadLimits, METHOD_BYTES_MAX, Parsed, parse_head};
 pub use reject::Reject;
 pub use response::{
-    BodyFraming, CONTINUE, EncodeError, ResponseHead, ResponseLength, encode_chunk, encode_chunk_end,
-    encode_chunk_start, encode_head, encode_last_chunk, wants_close,
+    BodyFraming, CONTINUE, EncodeError, Encoded, ResponseHead, ResponseLength, encode_chunk,
+    encode_chunk_end, encode_chunk_start, encode_head, encode_last_chunk,
 };
 
 pub(crate) use response::write_decimal;

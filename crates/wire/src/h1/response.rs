@@ -10,7 +10,6 @@ use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, TRAN
 use http::{StatusCode, Version};
 
 use super::body::may_be_trailer;
-use super::fields::has_token;
 use super::framing::parse_decimal;
 
 /// The interim response that a peer with `Expect: 100-continue` waits for.
@@ -60,6 +59,15 @@ pub enum BodyFraming {
     UntilClose,
 }
 
+/// What [`encode_head`] decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// How the body must follow.
+    pub framing: BodyFraming,
+    /// Does the connection end after this response? The peer was told.
+    pub close: bool,
+}
+
 /// A response that cannot be written: one of its fields would be read as something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodeError {
@@ -81,11 +89,6 @@ impl fmt::Display for EncodeError {
 
 impl Error for EncodeError {}
 
-/// Did the handler ask for the close of the connection?
-pub fn wants_close(headers: &HeaderMap) -> bool {
-    has_token(headers.get_all(CONNECTION), "close")
-}
-
 /// Appends a response head to `out` and says how the body must follow.
 ///
 /// The status line is always of HTTP/1.1 (RFC 9110, section 2.5). Field names are written in lower case. Of the
@@ -101,7 +104,7 @@ pub fn wants_close(headers: &HeaderMap) -> bool {
 /// # Errors
 ///
 /// [`EncodeError`] if a value holds CR, LF or NUL; `out` is then as it was.
-pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Result<BodyFraming, EncodeError> {
+pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
     let start = out.len();
     // One reservation nearly always: a field with its name has seldom more than 64 bytes.
     out.reserve(192 + head.headers.len() * 64);
@@ -126,9 +129,10 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Result<BodyFra
         out.extend_from_slice(b"\r\n");
     }
     let framing = write_length(head, &seen, out);
-    write_connection(head, &seen, framing, out);
+    let close = !head.keep_alive || seen.close || framing == BodyFraming::UntilClose;
+    write_connection(head, &seen, close, out);
     out.extend_from_slice(b"\r\n");
-    Ok(framing)
+    Ok(Encoded { framing, close })
 }
 
 /// What the handler's fields say about the message itself.
@@ -214,11 +218,10 @@ fn write_length(head: &ResponseHead<'_>, seen: &Seen, out: &mut Vec<u8>) -> Body
     }
 }
 
-fn write_connection(head: &ResponseHead<'_>, seen: &Seen, framing: BodyFraming, out: &mut Vec<u8>) {
+fn write_connection(head: &ResponseHead<'_>, seen: &Seen, close: bool, out: &mut Vec<u8>) {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    let close = !head.keep_alive || seen.close || framing == BodyFraming::UntilClose;
     // RFC 9110, section 7.8: whoever sends Upgrade names it in Connection, as with 426.
     let line: &[u8] = match (close, seen.upgrade) {
         (true, true) => b"connection: close, upgrade\r\n",

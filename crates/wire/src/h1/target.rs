@@ -126,9 +126,21 @@ fn is_ipv6(text: &[u8]) -> bool {
 
 /// Unreserved characters (RFC 3986, section 2.3).
 fn is_reg_name(text: &[u8]) -> bool {
+    // No early end: the loop over so few bytes is cheaper without one.
     text.iter()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'))
+        .fold(true, |sound, &byte| sound & UNRESERVED[byte as usize])
 }
+
+/// Which bytes are unreserved characters: looked up, since every request has a `Host`.
+static UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// Nothing, or a colon and a number up to 65535, or a colon alone.
 fn is_port(text: &[u8]) -> bool {
