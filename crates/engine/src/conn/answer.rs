@@ -38,6 +38,12 @@ const FAILED: Reject = Reject {
     reason: "the server could not answer this request",
 };
 
+/// A handler's success would be read as the beginning of a tunnel (RFC 9110, section 9.3.6).
+const NO_TUNNEL: Reject = Reject {
+    status: StatusCode::NOT_IMPLEMENTED,
+    reason: "no tunnel is made here",
+};
+
 /// Its bytes would be taken for frames.
 const UPGRADE_WITH_BODY: Reject = Reject {
     status: StatusCode::BAD_REQUEST,
@@ -76,7 +82,9 @@ impl<A: App> Core<A> {
 
     /// Encodes the head and as much of the body as is there.
     fn answer(&self, http: &mut Http, outcome: Outcome<A::Body>) -> Option<Rest<A::Body>> {
-        if http.exchange.as_ref()?.has_refused() {
+        let exchange = http.exchange.as_ref()?;
+        let tunnel = exchange.tunnel;
+        if exchange.has_refused() {
             // Whatever a handler makes of a body that ended with an error, the peer is told why.
             self.refuse(http, &TOO_LARGE);
             return None;
@@ -86,6 +94,10 @@ impl<A: App> Core<A> {
             return None;
         };
         let (mut parts, body) = response.into_parts();
+        if tunnel && parts.status.is_success() {
+            self.refuse(http, &NO_TUNNEL);
+            return None;
+        }
         if !parts.extensions.is_empty() {
             if let Some(park) = parts.extensions.remove::<Park>() {
                 self.answer_parked(http, &parts, park);
@@ -96,7 +108,8 @@ impl<A: App> Core<A> {
                 return None;
             }
         }
-        if parts.status.is_informational() {
+        // 1xx ends no request; 600 and more mean nothing (RFC 9110, section 15).
+        if parts.status.is_informational() || parts.status.as_u16() >= 600 {
             tracing::error!(status = %parts.status, "this status is no answer; the answer is 500");
             self.refuse(http, &FAILED);
             return None;

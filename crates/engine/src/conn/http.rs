@@ -57,6 +57,8 @@ pub(crate) struct Http {
 pub(crate) struct Exchange {
     pub(crate) version: Version,
     pub(crate) head_request: bool,
+    /// A `CONNECT`: no success may be answered, since there is no tunnel.
+    pub(crate) tunnel: bool,
     pub(crate) keep_alive: bool,
     /// The peer waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
@@ -157,6 +159,19 @@ impl Http {
         };
         self.unread |= full;
         !full
+    }
+
+    /// Whether the request under way, or the one whose head can't be read to its end, is a `HEAD`.
+    fn is_head(&self) -> bool {
+        if let Some(exchange) = &self.exchange {
+            return exchange.head_request;
+        }
+        let head = if self.partial.is_empty() {
+            &self.input[..]
+        } else {
+            &self.partial[..]
+        };
+        head.strip_prefix(b"\r\n").unwrap_or(head).starts_with(b"HEAD ")
     }
 
     /// Requests are here that had to wait for their turn.
@@ -431,13 +446,19 @@ impl<A: App> Core<A> {
     /// Answers what cannot be understood, and takes no more from this peer.
     pub(crate) fn refuse(&self, http: &mut Http, reject: &Reject) {
         self.link.counts.refused(reject.status);
-        let response = reject.response(&self.clock.date());
+        let date = self.clock.date();
+        let response = if http.is_head() {
+            reject.response_to_head(&date)
+        } else {
+            reject.response(&date)
+        };
         self.out.borrow_mut().extend_from_slice(&response);
         http.closing = true;
         http.linger = true;
         http.exchange = None;
         http.becomes = None;
         http.input = Bytes::new();
+        http.partial.clear();
     }
 
     pub(crate) fn http_writable(self: &Rc<Self>, id: ConnId) {
@@ -504,7 +525,7 @@ impl<A: App> Core<A> {
                 return self.close(id);
             }
         };
-        if let Some(exchange) = http.exchange.take() {
+        if let Some(exchange) = &http.exchange {
             if let Some(body) = &exchange.body {
                 body.channel.fail(BodyErrorKind::TimedOut);
             }
@@ -516,7 +537,6 @@ impl<A: App> Core<A> {
             self.put_http(id, http);
             return self.close(id);
         }
-        http.partial.clear();
         self.refuse(&mut http, &Reject { status, reason });
         self.settle(id, http);
     }

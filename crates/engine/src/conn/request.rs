@@ -37,6 +37,7 @@ impl<A: App> Core<A> {
         http.exchange = Some(Exchange {
             version: head.version,
             head_request: head.method == http::Method::HEAD,
+            tunnel,
             keep_alive,
             expects_continue: head.expect_continue,
             body: None,
@@ -226,7 +227,7 @@ impl<A: App> Core<A> {
 
     /// A body that cannot be taken: ends the handler's reading, and answers in its place if it has not begun.
     fn body_refused(&self, http: &mut Http, reject: &Reject) {
-        let Some(exchange) = http.exchange.take() else {
+        let Some(exchange) = &http.exchange else {
             return;
         };
         let too_large = reject.status == StatusCode::PAYLOAD_TOO_LARGE;
@@ -245,6 +246,7 @@ impl<A: App> Core<A> {
             self.refuse(http, reject);
         } else {
             // Half an answer is out: only the end of the connection can say that the rest will not come.
+            http.exchange = None;
             http.closing = true;
             http.linger = true;
             http.input = Bytes::new();

@@ -96,6 +96,15 @@ pub(super) fn parse_name(name: &[u8]) -> Result<HeaderName, Reject> {
     HeaderName::from_bytes(name).map_err(|_| Reject::bad("a field name is not a token"))
 }
 
+/// Without the optional white space around it (RFC 9110, section 5.6.3): SP and HTAB, and nothing else that programs
+/// take for white space.
+pub(super) fn trim_ows(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
 /// A byte of a token (RFC 9110, section 5.6.2).
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)

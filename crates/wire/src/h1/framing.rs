@@ -76,7 +76,7 @@ impl Framing {
             self.chunked = true;
             return Ok(());
         }
-        let mut codings = value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        let mut codings = value.rsplit(|&byte| byte == b',').map(fields::trim_ows);
         let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
         if !codings.next().is_some_and(is_chunked) {
             return Err(Reject::bad("the last transfer coding is not chunked"));

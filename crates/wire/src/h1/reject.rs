@@ -32,6 +32,15 @@ impl Reject {
     ///
     /// `date` is the value of the `Date` field, as [`imf_fixdate`](crate::date::imf_fixdate) writes it.
     pub fn response(&self, date: &[u8]) -> Vec<u8> {
+        let mut out = self.response_to_head(date);
+        out.extend_from_slice(self.reason.as_bytes());
+        out.push(b'\n');
+        out
+    }
+
+    /// As [`response`](Reject::response), without the content, which an answer to `HEAD` never has (RFC 9110, section
+    /// 9.3.2).
+    pub fn response_to_head(&self, date: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(192 + self.reason.len());
         status_line(self.status, &mut out);
         out.extend_from_slice(b"date: ");
@@ -41,8 +50,6 @@ impl Reject {
         );
         write_decimal(self.reason.len() as u64 + 1, &mut out);
         out.extend_from_slice(b"\r\n\r\n");
-        out.extend_from_slice(self.reason.as_bytes());
-        out.push(b'\n');
         out
     }
 }
@@ -73,5 +80,7 @@ mod tests {
             "HTTP/1.1 400 Bad Request\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nconnection: close\r\n\
              content-type: text/plain; charset=utf-8\r\ncontent-length: 14\r\n\r\nno Host field\n"
         );
+        let head = reject.response_to_head(b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(String::from_utf8(head).unwrap() + "no Host field\n", text);
     }
 }
