@@ -12,6 +12,7 @@ pub mod metric;
 pub mod procfs;
 pub mod report;
 pub mod servers;
+pub mod soak;
 pub mod stats;
 pub mod streams;
 pub mod svg;

@@ -113,7 +113,7 @@ fn burst_len(depth: u64) -> usize {
 }
 
 /// Checks `GET /`'s answer; returns the length of the whole response.
-pub(super) fn check_hello(answer: &client::Answer) -> io::Result<usize> {
+pub(crate) fn check_hello(answer: &client::Answer) -> io::Result<usize> {
     let is_text =
         client::field(&answer.head, "content-type").is_some_and(|kind| kind.starts_with("text/plain"));
     if answer.status != 200 || answer.body != HELLO || !is_text {
