@@ -94,24 +94,7 @@ impl<A: App> Core<A> {
             return None;
         };
         let (mut parts, body) = response.into_parts();
-        if tunnel && parts.status.is_success() {
-            self.refuse(http, &NO_TUNNEL);
-            return None;
-        }
-        if !parts.extensions.is_empty() {
-            if let Some(park) = parts.extensions.remove::<Park>() {
-                self.answer_parked(http, &parts, park);
-                return None;
-            }
-            if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
-                self.answer_upgrade(http, &parts, upgrade);
-                return None;
-            }
-        }
-        // 1xx ends no request; 600 and more mean nothing (RFC 9110, section 15).
-        if parts.status.is_informational() || parts.status.as_u16() >= 600 {
-            tracing::error!(status = %parts.status, "this status is no answer; the answer is 500");
-            self.refuse(http, &FAILED);
+        if self.is_other(http, &mut parts, tunnel) {
             return None;
         }
         let exact = body.size_hint().exact();
@@ -184,6 +167,31 @@ impl<A: App> Core<A> {
                 Poll::Ready(Some(Err("the response body panicked".into())))
             }
         }
+    }
+
+    /// Whether the response is no answer with a body: then what it is instead has been seen to.
+    fn is_other(&self, http: &mut Http, parts: &mut Parts, tunnel: bool) -> bool {
+        if tunnel && parts.status.is_success() {
+            self.refuse(http, &NO_TUNNEL);
+            return true;
+        }
+        if !parts.extensions.is_empty() {
+            if let Some(park) = parts.extensions.remove::<Park>() {
+                self.answer_parked(http, parts, park);
+                return true;
+            }
+            if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                self.answer_upgrade(http, parts, upgrade);
+                return true;
+            }
+        }
+        // 1xx ends no request; 600 and more mean nothing (RFC 9110, section 15).
+        let is_answer = (200..600).contains(&parts.status.as_u16());
+        if !is_answer {
+            tracing::error!(status = %parts.status, "this status is no answer; the answer is 500");
+            self.refuse(http, &FAILED);
+        }
+        !is_answer
     }
 
     /// Takes what the body has right now.
