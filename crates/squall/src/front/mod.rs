@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
@@ -101,14 +101,17 @@ impl Future for FrontFuture {
             allow_only(&mut response, HeaderValue::from_static(SERVER_ALLOWS));
             return Poll::Ready(Ok(response));
         };
-        let mut response = ready!(inner.poll(context))?;
-        if matches!(
-            response.status(),
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
-        ) {
-            not_allowed(*this.ask, &mut response);
+        // Looked at where it is: a response is large, and every request has one.
+        let mut polled = inner.poll(context);
+        if let Poll::Ready(Ok(response)) = &mut polled
+            && matches!(
+                response.status(),
+                StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+            )
+        {
+            not_allowed(*this.ask, response);
         }
-        Poll::Ready(Ok(response))
+        polled
     }
 }
 
