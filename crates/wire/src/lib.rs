@@ -9,6 +9,7 @@
 //! | [`ws`] | handshakes ([`ws::check_upgrade`]), messages ([`ws::Decoder`]) | frames ([`ws::encode_frame`]) |
 //! | [`multipart`] | forms with files ([`multipart::Decoder`]) | |
 //! | [`sse`] | event streams ([`sse::Parser`]) | events ([`sse::encode`]) |
+//! | [`proxy`] | PROXY protocol headers ([`proxy::parse`]) | |
 //! | [`date`] | | `Date` field values |
 //!
 //! # Strict by default
@@ -32,5 +33,6 @@
 pub mod date;
 pub mod h1;
 pub mod multipart;
+pub mod proxy;
 pub mod sse;
 pub mod ws;

@@ -17,4 +17,6 @@ pub use response::{
     encode_chunk_end, encode_chunk_start, encode_head, encode_last_chunk,
 };
 
+pub use target::is_authority;
+
 pub(crate) use response::write_decimal;

@@ -102,7 +102,7 @@ fn parse_uri(target: Bytes) -> Result<Uri, Reject> {
 /// Stricter than RFC 3986: no userinfo, no IPvFuture, no zone, no percent-encoding (`Uri` takes none either), and
 /// none of the sub-delims in names, the comma above all, at which some recipients split. An empty host is refused
 /// (RFC 9110, section 4.2.1), an empty port is not.
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub fn is_authority(text: &[u8]) -> bool {
     if text.first() == Some(&b'[') {
         let (host, port) = split_port(text);
         let address = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
