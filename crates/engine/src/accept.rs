@@ -20,9 +20,10 @@ use crate::accept::bucket::Bucket;
 use crate::accept::shed::{Room, Shed};
 use crate::core::link::{Link, Note};
 use crate::limits::Limits;
-use crate::listen::Listener;
+use crate::listen::{Listener, Options};
 use crate::metrics::Refused;
 use crate::metrics::count::AcceptCounts;
+use crate::proxy::Begin;
 use crate::socket::{Peer, Socket};
 
 /// Wakes the acceptor for its end.
@@ -38,6 +39,8 @@ const TURN_MAX: usize = 256;
 pub(crate) struct Acceptor {
     poll: Poll,
     listeners: Vec<Listener>,
+    /// Of the listener with the same number.
+    options: Arc<[Options]>,
     links: Vec<Arc<Link>>,
     connections_max: usize,
     addresses: Arc<Addresses>,
@@ -49,6 +52,7 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn new(
         mut listeners: Vec<Listener>,
+        options: Arc<[Options]>,
         links: Vec<Arc<Link>>,
         addresses: Arc<Addresses>,
         limits: &Limits,
@@ -61,6 +65,7 @@ impl Acceptor {
         Ok(Acceptor {
             poll,
             listeners,
+            options,
             links,
             connections_max: limits.connections_max.min(descriptors::for_connections()),
             addresses,
@@ -121,7 +126,7 @@ impl Acceptor {
                 }
             }
             match self.listeners[at].accept() {
-                Ok((socket, peer)) => self.place(socket, &peer),
+                Ok((socket, peer)) => self.place(socket, &peer, at),
                 Err(e) => match Errno::from_io_error(&e) {
                     Some(Errno::WOULDBLOCK) => return None,
                     // The peer gave up while it waited, or a signal came.
@@ -140,13 +145,19 @@ impl Acceptor {
     }
 
     /// Gives a connection to a core, if there is room for it.
-    fn place(&mut self, socket: Socket, peer: &Peer) {
+    fn place(&mut self, socket: Socket, peer: &Peer, at: usize) {
         let now = Instant::now();
+        let begin = self.options[at].begin(peer);
+        if begin == Begin::Refused {
+            return self.shed.refuse(socket, Refused::Preface, false, now);
+        }
         let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
         if open >= self.connections_max {
             return self.shed.refuse(socket, Refused::ConnectionsMax, true, now);
         }
-        if !self.addresses.enter(peer) {
+        // A proxy's connections are counted for the clients that it names, by the core that hears of them.
+        let is_counted = begin == Begin::Client;
+        if is_counted && !self.addresses.enter(peer) {
             return self.shed.refuse(socket, Refused::PerAddressMax, true, now);
         }
         if let Some(rate) = &mut self.rate {
@@ -155,8 +166,8 @@ impl Acceptor {
         let cores = self.links.iter().filter(|l| !l.is_ended());
         let placed = cores
             .min_by_key(|l| l.open.load(Ordering::Relaxed))
-            .is_some_and(|link| link.note(Note::Accepted(socket, *peer)));
-        if !placed {
+            .is_some_and(|link| link.note(Note::Accepted(socket, *peer, at as u16)));
+        if !placed && is_counted {
             self.addresses.leave(peer);
         }
     }

@@ -179,7 +179,7 @@ impl<L: Label> Tally<L> {
         self.counts[label.index()] = count;
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine += theirs;
         }
@@ -338,7 +338,7 @@ pub struct Metrics {
     pub open_connections: u64,
     /// Connections that may be open: [`crate::Limits::connections_max`], or what the descriptors of the process allow.
     pub connections_max: u64,
-    /// Connections refused by the acceptor: what was shed.
+    /// Connections refused by the acceptor (what was shed), or by a core for what a proxy said of them.
     pub refused: Tally<Refused>,
     /// Times that accepting was put off: [`crate::Limits::accept_rate_max`], or no descriptor for even a refusal.
     pub accept_pauses: u64,

@@ -15,7 +15,7 @@ use crate::core::link::{CoreWaker, Link, Note};
 use crate::core::{self, Parts};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listen::{Address, Listener};
+use crate::listen::{Address, Listen};
 use crate::metrics::Metrics;
 use crate::metrics::count::AcceptCounts;
 use crate::source::{After, Attached, ConnId, Frame, Source};
@@ -37,7 +37,7 @@ pub type MakeSource = Arc<dyn Fn(CoreWaker) -> Rc<dyn Source> + Send + Sync>;
 /// ```
 pub struct Server<A> {
     app: A,
-    addresses: Vec<Result<Address, Error>>,
+    listens: Vec<Result<Listen, Error>>,
     cores: Option<usize>,
     limits: Limits,
     peer_info: bool,
@@ -51,7 +51,7 @@ impl<A: App> Server<A> {
     pub fn new(app: A) -> Self {
         Server {
             app,
-            addresses: Vec::new(),
+            listens: Vec::new(),
             cores: None,
             limits: Limits::default(),
             peer_info: true,
@@ -60,17 +60,24 @@ impl<A: App> Server<A> {
         }
     }
 
-    /// Listens on this address too, as [`Address::parse`] reads it. What is wrong with it is said at the start.
+    /// Listens on this address too, as [`Listen::parse`] reads it. What is wrong with it is said at the start.
     #[must_use]
     pub fn bind(mut self, address: &str) -> Self {
-        self.addresses.push(Address::parse(address));
+        self.listens.push(Listen::parse(address));
         self
     }
 
     /// Listens on this address too.
     #[must_use]
-    pub fn bind_to(mut self, address: impl Into<Address>) -> Self {
-        self.addresses.push(Ok(address.into()));
+    pub fn bind_to(self, address: impl Into<Address>) -> Self {
+        self.listen(address.into())
+    }
+
+    /// Listens there too: an address, a socket that listens already (`std::net::TcpListener`,
+    /// `std::os::unix::net::UnixListener`), or either with more to say of it ([`Listen`]).
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
+        self.listens.push(Ok(listen.into()));
         self
     }
 
@@ -114,16 +121,17 @@ impl<A: App> Server<A> {
     /// # Errors
     /// An address that cannot be read or bound, or a thread that cannot be made.
     pub fn start(self) -> Result<Handle, Error> {
-        if self.addresses.is_empty() {
+        if self.listens.is_empty() {
             return Err(Error::new(
                 "the server has no address to listen on: call bind() first",
             ));
         }
-        let addresses = self.addresses.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let listeners = addresses
-            .iter()
-            .map(Listener::bind)
-            .collect::<Result<Vec<_>, _>>()?;
+        // What is wrong with any is said before one of them is opened.
+        let listens = self.listens.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let parts = listens.into_iter().map(Listen::into_parts);
+        let (listeners, options): (Vec<_>, Vec<_>) =
+            parts.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let options: Arc<[_]> = options.into();
         let local = listeners
             .iter()
             .map(|l| {
@@ -136,8 +144,14 @@ impl<A: App> Server<A> {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
         let addresses = Arc::new(Addresses::new(self.limits.connections_per_address_max));
-        let acceptor = Acceptor::new(listeners, links.clone(), addresses.clone(), &self.limits)
-            .map_err(|e| Error::io("cannot wait for connections", e))?;
+        let acceptor = Acceptor::new(
+            listeners,
+            options.clone(),
+            links.clone(),
+            addresses.clone(),
+            &self.limits,
+        )
+        .map_err(|e| Error::io("cannot wait for connections", e))?;
         let stopper = acceptor
             .stopper()
             .map_err(|e| Error::io("cannot wait for connections", e))?;
@@ -151,7 +165,7 @@ impl<A: App> Server<A> {
                 link.clone(),
                 self.source.clone(),
             );
-            let (peer_info, ready) = (self.peer_info, ready.clone());
+            let (peer_info, ready, options) = (self.peer_info, ready.clone(), options.clone());
             let addresses = addresses.clone();
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let _end = EndOfCore(link.clone());
@@ -161,6 +175,7 @@ impl<A: App> Server<A> {
                         app,
                         limits,
                         peer_info,
+                        options,
                         link,
                         addresses,
                         source,
@@ -293,12 +308,16 @@ impl Handle {
 
     /// What was counted so far. Costs some microseconds and nothing of the cores' time.
     pub fn metrics(&self) -> Metrics {
+        let mut refused = self.accept_counts.refused.tally();
+        for link in &self.links {
+            refused.add(&link.counts.refused.tally());
+        }
         Metrics {
             uptime: self.began.elapsed(),
             cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
             open_connections: self.open_connections() as u64,
             connections_max: self.connections_max as u64,
-            refused: self.accept_counts.refused.tally(),
+            refused,
             accept_pauses: self.accept_counts.pauses.get(),
             ..Metrics::default()
         }

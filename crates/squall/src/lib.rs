@@ -35,7 +35,10 @@ pub mod web;
 pub mod xsrf;
 
 pub use server::Server;
-pub use squall_engine::{Address, Error, Handle, Limits, raise_descriptor_limit};
+pub use squall_engine::{
+    Address, Error, Handle, Limits, Listen, Networks, Proxied, ProxyProtocol, UNIX_MODE_DEFAULT,
+    raise_descriptor_limit,
+};
 
 /// A future that owns nothing it does not say, boxed: what the traits of this crate return.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

@@ -1,7 +1,7 @@
 //! A server for an axum router: the engine, with what an application expects around it.
 
 use axum::Router;
-use squall_engine::{Address, Error, Handle, Limits, Signals};
+use squall_engine::{Address, Error, Handle, Limits, Listen, Signals};
 
 use crate::front::Front;
 
@@ -27,8 +27,8 @@ impl Server {
         }
     }
 
-    /// Listens on this address too: `IP:PORT`, `[V6]:PORT`, `localhost:PORT`, `:PORT` (all of IPv4) or `unix:PATH`.
-    /// What is wrong with it is said at the start.
+    /// Listens on this address too: `IP:PORT`, `[V6]:PORT`, `localhost:PORT`, `:PORT` (all of IPv4), `*:PORT` (all of IPv6
+    /// and IPv4), `unix:PATH`, or `systemd:NAME`; see [`Listen::parse`]. What is wrong with it is said at the start.
     #[must_use]
     pub fn bind(mut self, address: &str) -> Self {
         self.engine = self.engine.bind(address);
@@ -39,6 +39,13 @@ impl Server {
     #[must_use]
     pub fn bind_to(mut self, address: impl Into<Address>) -> Self {
         self.engine = self.engine.bind_to(address);
+        self
+    }
+
+    /// Listens there too: an address, a socket that listens already, or either with more to say of it ([`Listen`]).
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
+        self.engine = self.engine.listen(listen);
         self
     }
 

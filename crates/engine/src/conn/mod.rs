@@ -4,5 +4,6 @@ pub(crate) mod answer;
 pub(crate) mod follow;
 pub(crate) mod http;
 pub(crate) mod outbox;
+pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod websocket;

@@ -61,6 +61,9 @@ impl<A: App> Core<A> {
             && let Some(conn) = self.conns.borrow_mut().get_mut(id)
         {
             request.extensions_mut().insert(conn.peer.peer());
+            if let Some(proxied) = conn.peer.proxied() {
+                request.extensions_mut().insert(proxied.clone());
+            }
         }
         if let Some(control) = http.exchange.as_ref().and_then(Exchange::body_control) {
             request.extensions_mut().insert(control);

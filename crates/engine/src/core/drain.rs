@@ -27,7 +27,7 @@ impl<A: App> Core<A> {
         for id in ids {
             let kind = match self.conns.borrow_mut().get_mut(id) {
                 Some(conn) => match conn.state {
-                    State::Parked => 0,
+                    State::Parked | State::ProxyHeader(_) => 0,
                     State::Follow(_) => 1,
                     State::WebSocket(_) => 2,
                     _ => continue,
@@ -50,7 +50,7 @@ impl<A: App> Core<A> {
 
     fn close_if_parked(&self, id: ConnId) {
         let parked = match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.state, State::Parked),
+            Some(conn) => matches!(conn.state, State::Parked | State::ProxyHeader(_)),
             None => false,
         };
         if parked {

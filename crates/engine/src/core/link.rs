@@ -11,8 +11,8 @@ use crate::source::ConnId;
 /// One thing a core is told.
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// The acceptor hands a connection over.
-    Accepted(Socket, Peer),
+    /// The acceptor hands a connection over, from the listener of this number.
+    Accepted(Socket, Peer, u16),
     /// A request body's reader caught up, began to wait, or went away.
     Resume(ConnId),
     /// A WebSocket handler has something to send, caught up, or went away.

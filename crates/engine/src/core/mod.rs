@@ -29,12 +29,15 @@ use tokio::io::unix::AsyncFd;
 use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::conn::http::Http;
+use crate::conn::proxy;
 use crate::core::clock::Clock;
 use crate::core::drain::Drain;
 use crate::core::link::{Link, Note};
-use crate::core::slab::{Conn, Slab, State, id_of, token};
+use crate::core::slab::{CompactPeer, Conn, Slab, State, id_of, token};
 use crate::core::spare::Spares;
 use crate::limits::{Limits, Tick, ticks};
+use crate::listen::Options;
+use crate::proxy::Begin;
 use crate::socket::{Peer, Socket};
 use crate::source::{ConnId, Frame, Source};
 
@@ -59,6 +62,8 @@ pub(crate) struct Core<A: App> {
     pub(crate) limits: Limits,
     /// Whether requests carry their [`Peer`] as an extension.
     pub(crate) peer_info: bool,
+    /// What holds for the connections of each listener, by its number.
+    pub(crate) options: Arc<[Options]>,
     pub(crate) conns: RefCell<Slab>,
     pub(crate) link: Arc<Link>,
     pub(crate) source: Rc<dyn Source>,
@@ -92,6 +97,7 @@ pub(crate) struct Parts<A: App> {
     pub(crate) app: A,
     pub(crate) limits: Limits,
     pub(crate) peer_info: bool,
+    pub(crate) options: Arc<[Options]>,
     pub(crate) link: Arc<Link>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) source: Rc<dyn Source>,
@@ -118,6 +124,7 @@ impl<A: App> Core<A> {
             app: RefCell::new(parts.app),
             limits: parts.limits,
             peer_info: parts.peer_info,
+            options: parts.options,
             conns: RefCell::default(),
             link: parts.link,
             source: parts.source,
@@ -235,7 +242,7 @@ impl<A: App> Core<A> {
 
     fn hear(self: &Rc<Self>, note: Note, buffer: &mut [u8]) {
         match note {
-            Note::Accepted(accepted, peer) => match self.accept(accepted, peer) {
+            Note::Accepted(accepted, peer, listener) => match self.accept(accepted, peer, listener) {
                 Ok(id) => {
                     self.link.counts.accepted.add(1);
                     if self.draining.get().is_some() {
@@ -243,7 +250,6 @@ impl<A: App> Core<A> {
                     }
                 }
                 Err(error) => {
-                    self.left(&peer);
                     tracing::debug!(%error, "a connection was lost before it began");
                 }
             },
@@ -273,16 +279,23 @@ impl<A: App> Core<A> {
         }
     }
 
-    fn accept(&self, mut socket: Socket, peer: Peer) -> io::Result<ConnId> {
+    fn accept(&self, mut socket: Socket, peer: Peer, listener: u16) -> io::Result<ConnId> {
+        let begin = self.options[usize::from(listener)].begin(&peer);
+        let (peer, state) = match begin {
+            Begin::Client => (CompactPeer::from(peer), State::Parked),
+            _ => (CompactPeer::proxy(peer, None), proxy::state(listener, begin)),
+        };
         let id = self.conns.borrow_mut().next_id();
-        socket.register(&self.registry, token(id))?;
+        socket
+            .register(&self.registry, token(id))
+            .inspect_err(|_| self.left(peer.counted()))?;
         let deadline = self.after(self.limits.header_read_timeout);
         let conn = Conn {
             socket,
-            peer: peer.into(),
+            peer,
             life: id.life,
             deadline,
-            state: State::Parked,
+            state,
         };
         // What the peer has sent already is announced by the poll set, as everything that comes later.
         self.conns.borrow_mut().insert(id, conn);
@@ -329,7 +342,7 @@ impl<A: App> Core<A> {
         match kind {
             Kind::Http => self.http_writable(id),
             Kind::Follow => self.pump(id),
-            Kind::WebSocket | Kind::Gone => {}
+            Kind::WebSocket | Kind::ProxyHeader | Kind::Gone => {}
         }
         self.readable(id, buffer, Until::Blocked);
     }
@@ -349,13 +362,13 @@ impl<A: App> Core<A> {
                 State::Http(http) => http.may_read(),
                 State::WebSocket(ws) => ws.may_read(),
                 State::Follow(follow) => follow.may_read(),
-                State::Parked | State::Lingering(_) => true,
+                State::Parked | State::Lingering(_) | State::ProxyHeader(_) => true,
                 State::Taken => false,
             },
         }
     }
 
-    fn received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
+    pub(crate) fn received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
         let kind = match self.conns.borrow_mut().get_mut(id) {
             Some(conn) => match &mut conn.state {
                 State::Lingering(left) => match left.checked_sub(bytes.len() as u32) {
@@ -368,12 +381,14 @@ impl<A: App> Core<A> {
                 State::Parked | State::Http(_) => Kind::Http,
                 State::Follow(_) => Kind::Follow,
                 State::WebSocket(_) => Kind::WebSocket,
+                State::ProxyHeader(_) => Kind::ProxyHeader,
                 State::Taken => return,
             },
             None => return,
         };
         match kind {
             Kind::Http => self.http_received(id, bytes),
+            Kind::ProxyHeader => self.proxy_received(id, bytes),
             Kind::Follow => self.follow_received(id, bytes),
             Kind::WebSocket => self.ws_received(id, bytes),
             Kind::Gone => self.close(id),
@@ -408,7 +423,7 @@ impl<A: App> Core<A> {
             Kind::Http => self.http_writable(id),
             Kind::Follow => self.pump(id),
             Kind::WebSocket => self.flush_socket(id),
-            Kind::Gone => {}
+            Kind::ProxyHeader | Kind::Gone => {}
         }
     }
 
@@ -417,18 +432,24 @@ impl<A: App> Core<A> {
         let Some(conn) = self.conns.borrow_mut().remove(id) else {
             return;
         };
-        self.left(&conn.peer.peer());
+        self.left(conn.peer.counted());
         match conn.state {
             State::Http(http) => self.http_gone(http),
             State::Follow(follow) => self.follow_gone(follow),
-            State::WebSocket(_) | State::Parked | State::Lingering(_) | State::Taken => {}
+            State::WebSocket(_)
+            | State::Parked
+            | State::ProxyHeader(_)
+            | State::Lingering(_)
+            | State::Taken => {}
         }
     }
 
     /// A connection that the acceptor let in is gone.
-    fn left(&self, peer: &Peer) {
+    fn left(&self, counted: Option<Peer>) {
         self.link.open.fetch_sub(1, Ordering::Relaxed);
-        self.addresses.leave(peer);
+        if let Some(peer) = counted {
+            self.addresses.leave(&peer);
+        }
     }
 
     /// Says our last to the peer, then throws away what it sends until it closes or the deadline comes.
@@ -493,6 +514,7 @@ enum Kind {
     Http,
     Follow,
     WebSocket,
+    ProxyHeader,
     Gone,
 }
 

@@ -6,9 +6,11 @@ use mio::Token;
 
 use crate::conn::follow::Follow;
 use crate::conn::http::Http;
+use crate::conn::proxy::Waiting;
 use crate::conn::websocket::WebSocket;
 use crate::limits::Tick;
 use crate::metrics::{Activity, Label, Open, Protocol};
+use crate::proxy::Proxied;
 use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
 
@@ -24,6 +26,8 @@ pub(crate) struct Conn {
 
 /// What a connection is doing.
 pub(crate) enum State {
+    /// The proxy says whose connection this is; the client's first byte comes behind that.
+    ProxyHeader(Box<Waiting>),
     /// A keep-alive connection between requests.
     Parked,
     /// A request is arriving or being answered.
@@ -42,7 +46,7 @@ impl State {
     /// As what the connection is counted.
     fn census(&self) -> (Protocol, Activity) {
         match self {
-            State::Parked => (Protocol::Http1, Activity::Parked),
+            State::Parked | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
             State::Http(_) | State::Taken => (Protocol::Http1, Activity::Active),
             State::Follow(follow) => follow.census(),
             State::WebSocket(_) => (Protocol::WebSocket, Activity::Active),
@@ -56,6 +60,8 @@ pub(crate) enum CompactPeer {
     V4(Ipv4Addr, u16),
     V6(Box<SocketAddrV6>),
     Unix,
+    /// A proxy that is believed, and what it said of whose connection this is.
+    Proxy(Box<(Peer, Option<Proxied>)>),
 }
 
 impl From<Peer> for CompactPeer {
@@ -69,11 +75,33 @@ impl From<Peer> for CompactPeer {
 }
 
 impl CompactPeer {
+    /// A proxy that is believed.
+    pub(crate) fn proxy(peer: Peer, said: Option<Proxied>) -> Self {
+        CompactPeer::Proxy(Box::new((peer, said)))
+    }
+
     pub(crate) fn peer(&self) -> Peer {
         match self {
             CompactPeer::V4(ip, port) => Peer::Tcp(SocketAddr::V4(SocketAddrV4::new(*ip, *port))),
             CompactPeer::V6(v6) => Peer::Tcp(SocketAddr::V6(**v6)),
             CompactPeer::Unix => Peer::Unix,
+            CompactPeer::Proxy(proxy) => proxy.0,
+        }
+    }
+
+    /// By whose address the connection is counted.
+    pub(crate) fn counted(&self) -> Option<Peer> {
+        match self {
+            CompactPeer::Proxy(proxy) => proxy.1.as_ref().and_then(Proxied::client),
+            _ => Some(self.peer()),
+        }
+    }
+
+    /// What the proxy said, if there was one that was believed.
+    pub(crate) fn proxied(&self) -> Option<&Proxied> {
+        match self {
+            CompactPeer::Proxy(proxy) => proxy.1.as_ref(),
+            _ => None,
         }
     }
 }

@@ -50,6 +50,10 @@ impl<A: App> Core<A> {
                     self.link.counts.timed_out.add(TimedOut::Idle, 1);
                     Due::Close
                 }
+                State::ProxyHeader(_) => {
+                    self.link.counts.timed_out.add(TimedOut::Handshake, 1);
+                    Due::Close
+                }
                 State::Lingering(_) => {
                     self.link.counts.timed_out.add(TimedOut::Close, 1);
                     Due::Close

@@ -113,6 +113,8 @@ pub(crate) struct Counts {
     latency_us: Counter,
     pub(crate) timed_out: Table<TimedOut>,
     pub(crate) rejected: Table<Rejected>,
+    /// Connections that a core refused when it had seen their preface.
+    pub(crate) refused: Table<Refused>,
     pub(crate) handlers: Counter,
     pub(crate) panics: Counter,
     /// Written by the watchdog.
