@@ -11,6 +11,7 @@
 //! | [`xsrf`] | refusing what another site makes a browser send |
 //! | [`templates`] | HTML with everything escaped |
 //! | [`assets`] | static files whose URLs change with their content |
+//! | [`files`] | a directory of files: ranges, preconditions, compressed files beside the file |
 //! | [`config`] | defaults < file < environment < command line |
 //! | [`errors`] | problem details for programs, pages for people |
 //! | [`log`] | logs, and one line for each request |
@@ -22,6 +23,7 @@ pub mod assets;
 pub mod config;
 pub mod cookies;
 pub mod errors;
+pub mod files;
 mod front;
 pub mod limits;
 pub mod live;

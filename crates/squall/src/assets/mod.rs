@@ -3,7 +3,8 @@
 //! `/static/app.<hash>.css` may be kept by every cache for ever, because another content has another URL; the plain
 //! `/static/app.css` is asked for again each time, and answered 304 when nothing changed. Files are read when the
 //! program starts (or are part of it) and served from a table: a path that is not in it does not exist, so nothing
-//! outside can be reached, by whatever path.
+//! outside can be reached, by whatever path. Preconditions, ranges and compressed files beside the file (`app.css.br`)
+//! are served as [`crate::files`] serves them; files too large for memory belong there, too.
 //!
 //! ```
 //! use squall::{assets::Assets, web::Router};
@@ -13,24 +14,25 @@
 //! ```
 
 mod files;
-mod kind;
 mod serve;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodRouter, get};
 
+use crate::files::{Root, Rules, embedded_entries, encode, is_servable};
 use files::File;
 
 /// Files of one directory.
 pub const FILES_MAX: usize = 10_000;
-/// Bytes of one file: they are kept in memory. What is larger belongs to a file server.
+/// Bytes of one file: they are kept in memory. What is larger belongs to [`crate::files`].
 pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The static files of a site. Cheap to clone.
@@ -42,19 +44,30 @@ pub struct Assets {
 struct Inner {
     prefix: String,
     files: RwLock<HashMap<String, Arc<File>>>,
-    /// Where to look again for changes; only while developing.
-    reload_from: Option<PathBuf>,
-    root: Option<PathBuf>,
+    /// Whether to look again for changes; only while developing.
+    reload: bool,
+    root: Option<Arc<Root>>,
+}
+
+/// Everything is in memory.
+fn rules() -> Rules {
+    Rules {
+        kinds: Default::default(),
+        index: None,
+        precompressed: true,
+        memory_file_bytes_max: FILE_BYTES_MAX,
+        hash_bytes_max: FILE_BYTES_MAX,
+        settled_after: Duration::from_secs(2),
+    }
 }
 
 impl Assets {
     /// Files that are part of the program: names with `/` between directories, and contents (`include_bytes!`).
+    /// For a whole directory see [`embedded_files!`](crate::embedded_files).
     pub fn embedded(table: &[(&str, &'static [u8])]) -> Self {
-        let file = |(name, bytes): &(&str, &'static [u8])| {
-            let file = File::new(name, axum::body::Bytes::from_static(bytes), None);
-            ((*name).to_owned(), Arc::new(file))
-        };
-        Self::of_table(table.iter().map(file).collect(), None)
+        let file = |(name, entry)| Some((name, Arc::new(File::new(entry)?)));
+        let table = embedded_entries(table).into_iter().filter_map(file).collect();
+        Self::of_table(table, None)
     }
 
     /// Reads a directory with all below it, except what begins with a dot, and symbolic links.
@@ -62,19 +75,17 @@ impl Assets {
     /// # Errors
     /// What cannot be read, more than [`FILES_MAX`] files or one above [`FILE_BYTES_MAX`], with its path.
     pub fn directory(root: impl AsRef<Path>) -> io::Result<Self> {
-        let root = root
-            .as_ref()
-            .canonicalize()
-            .map_err(|error| files::named(root.as_ref(), error))?;
-        let table = files::read_all(&root)?;
-        Ok(Self::of_table(table, Some(root)))
+        let path = root.as_ref();
+        let root = Root::new(path).map_err(|error| files::named(path, error))?;
+        let table = files::read_all(path, &root, &rules())?;
+        Ok(Self::of_table(table, Some(Arc::new(root))))
     }
 
-    fn of_table(files: HashMap<String, Arc<File>>, root: Option<PathBuf>) -> Self {
+    fn of_table(files: HashMap<String, Arc<File>>, root: Option<Arc<Root>>) -> Self {
         let inner = Inner {
             prefix: "/static/".to_owned(),
             files: RwLock::new(files),
-            reload_from: None,
+            reload: false,
             root,
         };
         Self {
@@ -86,7 +97,7 @@ impl Assets {
     /// system call for each request.
     #[must_use]
     pub fn reload(self, reload: bool) -> Self {
-        self.with(|inner| inner.reload_from = inner.root.clone().filter(|_| reload))
+        self.with(|inner| inner.reload = reload)
     }
 
     /// Another path to serve them under than `/static/`.
@@ -100,7 +111,7 @@ impl Assets {
             "a prefix begins and ends with a slash"
         );
         assert!(
-            files::encode(prefix) == prefix,
+            encode(prefix) == prefix,
             "a prefix stands in URLs as it is"
         );
         self.with(|inner| inner.prefix = prefix.to_owned())
@@ -112,7 +123,7 @@ impl Assets {
         let mut inner = Inner {
             prefix: from.prefix.clone(),
             files: RwLock::new(files),
-            reload_from: from.reload_from.clone(),
+            reload: from.reload,
             root: from.root.clone(),
         };
         change(&mut inner);
@@ -124,7 +135,7 @@ impl Assets {
     /// The URL that changes with the content; the plain one for a file that is not there.
     pub fn url(&self, name: &str) -> String {
         self.try_url(name)
-            .unwrap_or_else(|| format!("{}{}", self.inner.prefix, files::encode(name)))
+            .unwrap_or_else(|| format!("{}{}", self.inner.prefix, encode(name)))
     }
 
     /// The URL that changes with the content.
@@ -133,7 +144,7 @@ impl Assets {
         Some(format!(
             "{}{}",
             self.inner.prefix,
-            files::encode(&files::hashed_name(name, &file.hash))
+            encode(&files::hashed_name(name, &file.hash))
         ))
     }
 
@@ -147,12 +158,12 @@ impl Assets {
     /// A route for one of them somewhere else, such as `/favicon.ico`.
     pub fn route<S: Clone + Send + Sync + 'static>(&self, name: &str) -> MethodRouter<S> {
         let (assets, name) = (self.clone(), name.to_owned());
-        get(async move |request: Request| assets.answer_named(&name, request.headers()))
+        get(async move |request: Request| assets.answer_named(&name, request.method(), request.headers()))
     }
 
     /// The file of that plain name, as it is now.
     fn file(&self, name: &str) -> Option<Arc<File>> {
-        if !files::is_servable(name) {
+        if !is_servable(name) {
             return None;
         }
         let have = self
@@ -162,10 +173,10 @@ impl Assets {
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .cloned();
-        let Some(root) = &self.inner.reload_from else {
+        let Some(root) = self.inner.root.as_ref().filter(|_| self.inner.reload) else {
             return have;
         };
-        let now = files::read_again(root, name, have)?;
+        let now = files::read_again(root, name, have, &rules())?;
         self.inner
             .files
             .write()

@@ -1,5 +1,7 @@
 //! Files as browsers and attackers ask for them.
 
+use std::path::PathBuf;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Response};
 use tower::ServiceExt;
@@ -200,8 +202,9 @@ fn names_and_types() {
     assert_eq!(assets.url("none.css"), "/s/none.css");
     assert_eq!(assets.try_url("none.css"), None);
     assert!(assets.url("logo.SVG").starts_with("/s/logo."));
-    assert_eq!(kind::content_type("logo.SVG"), "image/svg+xml");
-    assert_eq!(kind::content_type("x"), "application/octet-stream");
+    let kinds = crate::files::Kinds::default();
+    assert_eq!(kinds.of("logo.SVG"), "image/svg+xml");
+    assert_eq!(kinds.of("x"), "application/octet-stream");
     let hash = "0123456789abcdef0123";
     for name in ["a.css", "a", "d.x/a", "a.tar.gz", "d/a.b"] {
         assert_eq!(
