@@ -6,13 +6,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::CpuSet;
@@ -23,6 +23,8 @@ const LAUNCH: &str = "--launch-on-core";
 const ANYWHERE: &str = "any";
 /// How long a server may take until it says where it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks whether one that says nothing is there.
+const START_PAUSE: Duration = Duration::from_millis(20);
 /// Lines of output that a server may print before that one.
 const START_LINES_MAX: usize = 100;
 /// Becomes the child if the command line says that this process is the launcher; else returns.
@@ -134,6 +136,39 @@ impl Server {
                 program.display()
             ))
         })?;
+        Ok(server)
+    }
+
+    /// As [`Server::start`], for a program that does not say where it listens: at `address`, which we gave it. Ready when
+    /// it accepts.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_at(
+        program: &Path,
+        args: &[OsString],
+        core: Option<usize>,
+        address: SocketAddr,
+    ) -> io::Result<Self> {
+        let child = Command::new(std::env::current_exe()?)
+            .arg(LAUNCH)
+            .arg(core.map_or_else(|| ANYWHERE.to_owned(), |core| core.to_string()))
+            .arg(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let server = Self { child, address };
+        let until = Instant::now() + START_TIMEOUT;
+        while let Err(error) = TcpStream::connect(address) {
+            if Instant::now() >= until {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!("{}: {error}", program.display()),
+                ));
+            }
+            thread::sleep(START_PAUSE);
+        }
         Ok(server)
     }
 

@@ -11,6 +11,7 @@ pub mod measure;
 pub mod metric;
 pub mod procfs;
 pub mod report;
+pub mod served;
 pub mod servers;
 pub mod soak;
 pub mod stats;

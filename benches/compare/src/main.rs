@@ -4,9 +4,10 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bench_compare::child::{self, Server};
+use bench_compare::child;
 use bench_compare::measure::{self, Plan};
 use bench_compare::report::Results;
+use bench_compare::served::Folder;
 use bench_compare::servers::{self, Kind};
 use bench_compare::works::{Sizes, Work};
 use bench_compare::{svg, targets};
@@ -65,6 +66,8 @@ enum Choice {
     Echo,
     /// One publishes, thousands receive: with 1 and with 16 messages in flight.
     Fanout,
+    /// Files of 1 KiB, 100 KiB and 10 MiB.
+    Static,
     /// Everything.
     All,
 }
@@ -79,8 +82,10 @@ fn main() -> io::Result<()> {
     let (server_core, load_core) = child::server_and_load_core()?;
     let programs = args.programs()?;
     child::pin_to(load_core)?;
+    let folder = Folder::new()?;
     let mut results = Results::new(sizes);
     for work in args.works() {
+        let programs: Vec<_> = programs.iter().filter(|(kind, _)| work.is_for(*kind)).collect();
         for round in 0..args.rounds() {
             for turn in 0..programs.len() {
                 // Another server begins each round, so that none always follows the same one.
@@ -92,7 +97,7 @@ fn main() -> io::Result<()> {
                     args.rounds(),
                     kind.name()
                 );
-                let server = Server::start(program, &servers::one_core_args(), Some(server_core))?;
+                let server = servers::start(*kind, program, work, &folder, server_core)?;
                 let sample = measure::run(work, &server, &args.plan(sizes));
                 results.add(work, *kind, sample.map_err(|error| failed(*kind, work, &error))?);
             }
@@ -111,6 +116,7 @@ impl Args {
             Work::Pipeline => Choice::Pipeline,
             Work::Echo | Work::Echo16 => Choice::Echo,
             Work::Fanout1 | Work::Fanout16 => Choice::Fanout,
+            Work::Static1k | Work::Static100k | Work::Static10m => Choice::Static,
         };
         Work::ALL
             .into_iter()
@@ -152,7 +158,8 @@ impl Args {
                 .find(|(of, _)| *of == kind)
                 .map(|(_, path)| path.clone())
         };
-        let only = Kind::ALL.into_iter().filter(|kind| self.only.contains(kind));
+        let wanted = |kind| self.only.contains(&kind) && self.works().iter().any(|work| work.is_for(kind));
+        let only = Kind::ALL.into_iter().filter(|kind| wanted(*kind));
         only.map(|kind| Ok((kind, given(kind).map_or_else(|| servers::build(kind), Ok)?)))
             .collect()
     }

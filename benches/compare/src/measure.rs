@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::child::Server;
+use crate::load::downloads::Downloads;
 use crate::load::echo::Echo;
 use crate::load::fanout::Fanout;
 use crate::load::get::Gets;
@@ -39,6 +40,9 @@ const SETTLE_READINGS_MAX: usize = 20;
 /// When the server fails at it.
 pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
     let address = server.address();
+    if let Some(served) = work.served() {
+        return busy(server, plan, Downloads::open(address, served)?);
+    }
     let Sizes { idle, followers } = plan.sizes;
     match work {
         Work::IdleHttp => idle_memory(server, idle, open_http),
@@ -60,6 +64,7 @@ pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
         }
         Work::Fanout1 => busy(server, plan, Fanout::open(address, followers, 1)?),
         Work::Fanout16 => busy(server, plan, Fanout::open(address, followers, 16)?),
+        Work::Static1k | Work::Static100k | Work::Static10m => Err(io::Error::other("a work of no file")),
     }
 }
 

@@ -1,11 +1,17 @@
 //! The servers that are compared: where they come from and how they are started.
 
+mod nginx;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
+
+use crate::child::Server;
+use crate::served::Folder;
+use crate::works::Work;
 
 /// A server of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -16,11 +22,13 @@ pub enum Kind {
     Axum,
     /// `peer-actix`.
     Actix,
+    /// The `nginx` of the system, for files.
+    Nginx,
 }
 
 impl Kind {
     /// All of them, ours first.
-    pub const ALL: [Self; 3] = [Self::Squall, Self::Axum, Self::Actix];
+    pub const ALL: [Self; 4] = [Self::Squall, Self::Axum, Self::Actix, Self::Nginx];
 
     /// What it is called in tables.
     #[must_use]
@@ -29,6 +37,7 @@ impl Kind {
             Self::Squall => "squall",
             Self::Axum => "axum::serve",
             Self::Actix => "actix-web",
+            Self::Nginx => "nginx",
         }
     }
 
@@ -37,6 +46,7 @@ impl Kind {
             Self::Squall => "bench-target",
             Self::Axum => "peer-axum",
             Self::Actix => "peer-actix",
+            Self::Nginx => "nginx",
         }
     }
 
@@ -53,11 +63,29 @@ pub fn one_core_args() -> Vec<OsString> {
     ["--port", "0", "--cores", "1"].map(OsString::from).into()
 }
 
+/// Starts a server on one core, ready for that work.
+///
+/// # Errors
+/// When it does not start.
+pub fn start(kind: Kind, program: &Path, work: Work, folder: &Folder, core: usize) -> io::Result<Server> {
+    if kind == Kind::Nginx {
+        return nginx::start(program, folder, core);
+    }
+    let mut args = one_core_args();
+    if work.served().is_some() {
+        args.extend(["--files".into(), folder.files().into()]);
+    }
+    Server::start(program, &args, Some(core))
+}
+
 /// Builds the release program of `kind`, unless that is done already, and says where it is.
 ///
 /// # Errors
-/// When Cargo fails.
+/// When Cargo fails, or nginx is not installed.
 pub fn build(kind: Kind) -> io::Result<PathBuf> {
+    if kind == Kind::Nginx {
+        return nginx::find();
+    }
     build_program(&kind.manifest(), kind.program())
 }
 
@@ -114,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_server_has_its_manifest() {
-        for kind in Kind::ALL {
+        for kind in [Kind::Squall, Kind::Axum, Kind::Actix] {
             assert!(kind.manifest().exists(), "{kind:?}");
         }
     }

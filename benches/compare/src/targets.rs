@@ -27,7 +27,7 @@ enum Limit {
 }
 
 /// All limits.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 15] = [
     Target {
         work: Work::IdleHttp,
         metric: Metric::Memory,
@@ -72,6 +72,36 @@ pub const TARGETS: [Target; 9] = [
         work: Work::Fanout16,
         metric: Metric::Rate,
         limit: Limit::LeastOf(5.0, Kind::Axum),
+    },
+    Target {
+        work: Work::Static1k,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Nginx),
+    },
+    Target {
+        work: Work::Static1k,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Axum),
+    },
+    Target {
+        work: Work::Static100k,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Nginx),
+    },
+    Target {
+        work: Work::Static100k,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Axum),
+    },
+    Target {
+        work: Work::Static10m,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Nginx),
+    },
+    Target {
+        work: Work::Static10m,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Axum),
     },
 ];
 

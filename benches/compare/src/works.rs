@@ -1,6 +1,7 @@
 //! The works that servers are put to.
 
 use crate::metric::Metric;
+use crate::servers::Kind;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,23 @@ pub enum Work {
     Fanout1,
     /// A room: 16 messages in flight.
     Fanout16,
+    /// `GET` of a file of 1 KiB, one at a time on each connection.
+    Static1k,
+    /// The same, of 100 KiB.
+    Static100k,
+    /// The same, of 10 MiB.
+    Static10m,
+}
+
+/// A file that is served, and by how many connections it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Its name.
+    pub name: &'static str,
+    /// Its size.
+    pub bytes: usize,
+    /// Connections.
+    pub connections: usize,
 }
 
 /// How many connections each work has.
@@ -45,7 +63,7 @@ pub const ECHO_DEPTH: usize = 16;
 
 impl Work {
     /// All works, in the order in which they are run.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::IdleHttp,
         Self::IdleWs,
         Self::Keepalive,
@@ -54,7 +72,36 @@ impl Work {
         Self::Echo16,
         Self::Fanout1,
         Self::Fanout16,
+        Self::Static1k,
+        Self::Static100k,
+        Self::Static10m,
     ];
+
+    /// The file that a work of files asks for.
+    #[must_use]
+    pub fn served(self) -> Option<Served> {
+        let (name, bytes, connections) = match self {
+            Self::Static1k => ("1k.bin", 1 << 10, 64),
+            Self::Static100k => ("100k.bin", 100 << 10, 16),
+            Self::Static10m => ("10m.bin", 10 << 20, 4),
+            _ => return None,
+        };
+        Some(Served {
+            name,
+            bytes,
+            connections,
+        })
+    }
+
+    /// Whether a server can be put to it: nginx serves files, and actix-web is not asked to.
+    #[must_use]
+    pub fn is_for(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Squall | Kind::Axum => true,
+            Kind::Actix => self.served().is_none(),
+            Kind::Nginx => self.served().is_some(),
+        }
+    }
 
     /// What it is, in words.
     #[must_use]
@@ -73,6 +120,9 @@ impl Work {
             }
             Self::Fanout1 => format!("{followers} WebSocket followers, 1 message in flight"),
             Self::Fanout16 => format!("{followers} WebSocket followers, 16 messages in flight"),
+            Self::Static1k => "a file of 1 KiB, 64 keep-alive connections".to_owned(),
+            Self::Static100k => "a file of 100 KiB, 16 keep-alive connections".to_owned(),
+            Self::Static10m => "a file of 10 MiB, 4 keep-alive connections".to_owned(),
         }
     }
 
@@ -83,6 +133,7 @@ impl Work {
             Self::IdleHttp | Self::IdleWs => "connection",
             Self::Keepalive | Self::Pipeline => "request",
             Self::Echo | Self::Echo16 => "message",
+            Self::Static1k | Self::Static100k | Self::Static10m => "response",
             Self::Fanout1 | Self::Fanout16 => "delivery",
         }
     }
@@ -94,6 +145,7 @@ impl Work {
             Self::IdleHttp | Self::IdleWs => &[(Metric::Memory, "memory per connection")],
             Self::Keepalive | Self::Pipeline => &[(Metric::Cpu, "CPU per request")],
             Self::Echo | Self::Echo16 => &[(Metric::Cpu, "CPU per message")],
+            Self::Static1k | Self::Static100k | Self::Static10m => &[(Metric::Cpu, "CPU per response")],
             Self::Fanout1 => &[
                 (Metric::CpuUser, "user CPU per delivery"),
                 (Metric::Cpu, "CPU per delivery"),

@@ -21,6 +21,9 @@ pub struct Args {
     /// TCP port of 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// A directory that is served below `/files/`, by those that do.
+    #[arg(long)]
+    pub files: Option<std::path::PathBuf>,
     /// Threads that serve.
     #[arg(long, default_value_t = 1)]
     pub cores: usize,

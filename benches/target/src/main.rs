@@ -3,11 +3,14 @@
 mod large;
 mod routes;
 
+use std::error::Error;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::Parser;
+use squall::files::Files;
 use squall::live::{self, Hub, HubConfig, Live};
-use squall::{Error, Limits, Server};
+use squall::{Limits, Server};
 
 /// The program that is measured.
 #[derive(Parser, Debug)]
@@ -16,6 +19,9 @@ struct Args {
     /// TCP port of 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// A directory that is served below `/files/`.
+    #[arg(long)]
+    files: Option<PathBuf>,
     /// Cores that serve.
     #[arg(long, default_value_t = 1)]
     cores: usize,
@@ -24,7 +30,7 @@ struct Args {
 /// The largest WebSocket message: what the conformance suite sends.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 
-fn main() -> Result<(), Error> {
+fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let hub = Hub::new(HubConfig {
         epoch: live::new_epoch(),
@@ -34,7 +40,11 @@ fn main() -> Result<(), Error> {
     let mut limits = Limits::default();
     limits.ws.frame_bytes_max = MESSAGE_BYTES_MAX;
     limits.ws.message_bytes_max = MESSAGE_BYTES_MAX;
-    Server::new(routes::routes(&live))
+    let mut routes = routes::routes(&live);
+    if let Some(directory) = &args.files {
+        routes = routes.merge(Files::directory(directory)?.router("/files/"));
+    }
+    Server::new(routes)
         .bind(&format!("127.0.0.1:{}", args.port))
         .cores(args.cores)
         .limits(limits)
@@ -47,5 +57,6 @@ fn main() -> Result<(), Error> {
                 let _ = writeln!(std::io::stdout(), "listening on {address}");
                 let _ = std::io::stdout().flush();
             }
-        })
+        })?;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use super::wrong;
 /// How long any single read or write may take.
 pub const IO_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest response that is read.
-const RESPONSE_BYTES_MAX: usize = 4 << 20;
+const RESPONSE_BYTES_MAX: usize = 16 << 20;
 /// Any 16 bytes in base64 will do: the server's answer to it is not checked here.
 const WS_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 

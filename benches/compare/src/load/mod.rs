@@ -1,6 +1,7 @@
 //! The load: many sockets on one thread, with as little work per message as checking allows.
 
 pub mod client;
+pub mod downloads;
 pub mod echo;
 pub mod fanout;
 pub mod get;

@@ -18,6 +18,7 @@ use futures_util::stream::{self, Stream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use peers::{Args, Greeting, HELLO, Page, PollQuery};
 use tokio::net::TcpListener;
+use tower_http::services::ServeDir;
 
 type Room = Arc<peers::Room<Utf8Bytes>>;
 
@@ -33,16 +34,20 @@ fn main() -> std::io::Result<()> {
         .worker_threads(args.cores)
         .enable_all()
         .build()?
-        .block_on(serve(args.port))
+        .block_on(serve(args))
 }
 
-async fn serve(port: u16) -> std::io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+async fn serve(args: Args) -> std::io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
     writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
-    axum::serve(listener, router()).await
+    let mut router = router();
+    if let Some(directory) = args.files {
+        router = router.nest_service("/files", ServeDir::new(directory));
+    }
+    axum::serve(listener, router).await
 }
 
 fn router() -> Router {

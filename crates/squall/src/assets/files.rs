@@ -76,7 +76,10 @@ pub(super) fn read_all(path: &Path, root: &Root, rules: &Rules) -> io::Result<Ha
                 open.push(name + "/");
             } else if kind.is_file() {
                 if table.len() == FILES_MAX {
-                    return Err(named(&path, io::Error::other(format!("more than {FILES_MAX} files"))));
+                    return Err(named(
+                        &path,
+                        io::Error::other(format!("more than {FILES_MAX} files")),
+                    ));
                 }
                 let file = read(root, &name, rules).map_err(|error| named(&entry.path(), error))?;
                 table.extend(file.map(|file| (name, file)));

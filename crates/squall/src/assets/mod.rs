@@ -110,10 +110,7 @@ impl Assets {
             prefix.starts_with('/') && prefix.ends_with('/'),
             "a prefix begins and ends with a slash"
         );
-        assert!(
-            encode(prefix) == prefix,
-            "a prefix stands in URLs as it is"
-        );
+        assert!(encode(prefix) == prefix, "a prefix stands in URLs as it is");
         self.with(|inner| inner.prefix = prefix.to_owned())
     }
 

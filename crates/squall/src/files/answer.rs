@@ -118,10 +118,7 @@ fn head(entry: &Entry, variant: &Variant, policy: &Policy) -> Response {
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if variant.coding != Coding::Identity {
-        headers.insert(
-            CONTENT_ENCODING,
-            HeaderValue::from_static(variant.coding.token()),
-        );
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(variant.coding.token()));
     }
     if let Some(disposition) = &entry.disposition {
         headers.insert(CONTENT_DISPOSITION, disposition.clone());
@@ -165,7 +162,10 @@ fn unsatisfiable(len_bytes: u64) -> Response {
 }
 
 fn whole(len_bytes: u64) -> VecDeque<Piece> {
-    let all = Span { from: 0, to: len_bytes };
+    let all = Span {
+        from: 0,
+        to: len_bytes,
+    };
     VecDeque::from_iter((len_bytes > 0).then_some(Piece::Span(all)))
 }
 
@@ -174,7 +174,8 @@ fn parts(head: &mut Response, spans: &[Span], len_bytes: u64, content_type: &Hea
     let content_range = |span: &Span| format!("bytes {}-{}/{len_bytes}", span.from, span.to - 1);
     *head.status_mut() = StatusCode::PARTIAL_CONTENT;
     if let [span] = spans {
-        head.headers_mut().insert(CONTENT_RANGE, text(content_range(span)));
+        head.headers_mut()
+            .insert(CONTENT_RANGE, text(content_range(span)));
         return VecDeque::from([Piece::Span(*span)]);
     }
     // Random, so that nobody can write a file with it in.

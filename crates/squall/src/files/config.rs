@@ -109,6 +109,11 @@ impl FilesConfig {
 }
 
 fn field(name: &str, value: &str) -> io::Result<HeaderValue> {
-    let said = |_| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: no field can be {value:?}"));
+    let said = |_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{name}: no field can be {value:?}"),
+        )
+    };
     HeaderValue::try_from(value).map_err(said)
 }

@@ -56,7 +56,10 @@ pub(crate) fn entries(files: &[(&str, &'static [u8])], kinds: &Kinds, precompres
     let entry = |name: &str| {
         let beside = Coding::BESIDE.into_iter().filter(|_| precompressed);
         let beside = beside.filter_map(|coding| variant(&format!("{name}{}", coding.suffix()), coding));
-        let variants = variant(name, Coding::Identity).into_iter().chain(beside).collect();
+        let variants = variant(name, Coding::Identity)
+            .into_iter()
+            .chain(beside)
+            .collect();
         Arc::new(Entry::new(kinds.of(name), kinds.disposition(name), variants))
     };
     let names = files

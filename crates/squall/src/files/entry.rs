@@ -53,7 +53,11 @@ impl Entry {
         disposition: Option<HeaderValue>,
         variants: Vec<Variant>,
     ) -> Self {
-        debug_assert!(variants.first().is_some_and(|first| first.coding == Coding::Identity));
+        debug_assert!(
+            variants
+                .first()
+                .is_some_and(|first| first.coding == Coding::Identity)
+        );
         Self {
             content_type,
             disposition,
@@ -72,7 +76,13 @@ impl Entry {
 
     /// Whether all representations are the same as those of `other`.
     pub(crate) fn has_content_of(&self, other: &Self) -> bool {
-        let tags = |entry: &'_ Self| entry.variants.iter().map(|variant| variant.tag.clone()).collect::<Vec<_>>();
+        let tags = |entry: &'_ Self| {
+            entry
+                .variants
+                .iter()
+                .map(|variant| variant.tag.clone())
+                .collect::<Vec<_>>()
+        };
         tags(self) == tags(other)
     }
 
@@ -169,7 +179,9 @@ impl Stamp {
 fn time((seconds, nanoseconds): (i64, i64)) -> SystemTime {
     let seconds = Duration::from_secs(seconds.try_into().unwrap_or(0));
     let nanoseconds = Duration::from_nanos(nanoseconds.try_into().unwrap_or(0));
-    UNIX_EPOCH.checked_add(seconds + nanoseconds).unwrap_or(UNIX_EPOCH)
+    UNIX_EPOCH
+        .checked_add(seconds + nanoseconds)
+        .unwrap_or(UNIX_EPOCH)
 }
 
 /// Entries by their names.

@@ -177,7 +177,9 @@ fn hash(file: &File, len_bytes: u64) -> io::Result<sha2::digest::Output<Sha256>>
     let mut hash = Sha256::new();
     let mut at = 0;
     while at < len_bytes {
-        let want = usize::try_from(len_bytes - at).unwrap_or(HASH_BYTES).min(HASH_BYTES);
+        let want = usize::try_from(len_bytes - at)
+            .unwrap_or(HASH_BYTES)
+            .min(HASH_BYTES);
         match file.read_at(&mut buffer[..want], at) {
             Ok(0) => break,
             Ok(more) => {

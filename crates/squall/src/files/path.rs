@@ -41,7 +41,10 @@ pub(crate) fn parse(path: &str, well_known: bool) -> Option<Wanted<'_>> {
     let hidden = |(at, part): (usize, &str)| {
         part.is_empty() || (part.starts_with('.') && !(well_known && at == 0 && part == WELL_KNOWN))
     };
-    if !sound || name.contains(|c: char| c == '\\' || c.is_control()) || name.split('/').enumerate().any(hidden) {
+    if !sound
+        || name.contains(|c: char| c == '\\' || c.is_control())
+        || name.split('/').enumerate().any(hidden)
+    {
         return None;
     }
     Some(Wanted { name, slash })

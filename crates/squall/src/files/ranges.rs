@@ -65,7 +65,9 @@ fn parse(field: &[u8], len_bytes: u64, ranges_max: usize) -> Option<Asked> {
     if !field[..equals].eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    let members = field[equals + 1..].split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let members = field[equals + 1..]
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii);
     let (mut count, mut overlaps) = (0, 0);
     let mut spans: Vec<Span> = Vec::new();
     for text in members.filter(|text| !text.is_empty()) {

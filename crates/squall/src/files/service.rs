@@ -123,7 +123,8 @@ impl Files {
         };
         // Who was here before may have looked at the same file.
         let known = directory.cache.fresh(&name, directory.fresh_ms);
-        let known = known.and_then(|entry| self.inner.known(&name, &entry, &request.method, &request.headers));
+        let known =
+            known.and_then(|entry| self.inner.known(&name, &entry, &request.method, &request.headers));
         if let Some(answer) = known {
             return answer;
         }
@@ -135,7 +136,9 @@ impl Files {
                 Store::Embedded(_) => Ok(Look::Missing),
             }
         });
-        let seen = looking.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let seen = looking
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         match seen {
             Ok(Look::File(looked)) => self.inner.seen(&looked, &request, &directory.buffers),
             Ok(Look::Directory) => redirect(path::with_slash(&name, request.uri.query())),

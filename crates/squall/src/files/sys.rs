@@ -18,7 +18,8 @@ mod imp {
         .union(OFlags::NONBLOCK)
         .union(OFlags::NOCTTY);
     /// A directory is only a place.
-    pub(in super::super) const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    pub(in super::super) const DIRECTORY: OFlags =
+        OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
     /// Opens what is beneath `root`, whatever links say.
     pub(in super::super) fn open_beneath(root: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {

@@ -85,13 +85,21 @@ fn dates_compare_to_the_second_and_what_is_no_date_does_not_count() {
         (BEFORE, Verdict::Failed, Verdict::Go),
         (AFTER, Verdict::Go, Verdict::NotModified),
         // The obsolete forms are read, too (section 5.6.7).
-        ("Sunday, 06-Nov-94 08:49:37 GMT", Verdict::Go, Verdict::NotModified),
+        (
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            Verdict::Go,
+            Verdict::NotModified,
+        ),
         ("Sun Nov  6 08:49:36 1994", Verdict::Failed, Verdict::Go),
         ("yesterday", Verdict::Go, Verdict::Go),
         ("784111777", Verdict::Go, Verdict::Go),
         ("", Verdict::Go, Verdict::Go),
     ] {
-        assert_eq!(verdict(&[("if-unmodified-since", date)]), unmodified_since, "{date}");
+        assert_eq!(
+            verdict(&[("if-unmodified-since", date)]),
+            unmodified_since,
+            "{date}"
+        );
         assert_eq!(verdict(&[("if-modified-since", date)]), modified_since, "{date}");
     }
     let two = [("if-modified-since", SAME), ("if-modified-since", SAME)];
@@ -118,10 +126,7 @@ fn tags_count_before_dates() {
             Verdict::NotModified,
         ),
         // First what must be so, then what may be spared.
-        (
-            [("if-match", "\"x\""), ("if-none-match", "TAG")],
-            Verdict::Failed,
-        ),
+        ([("if-match", "\"x\""), ("if-none-match", "TAG")], Verdict::Failed),
         (
             [("if-match", "TAG"), ("if-none-match", "TAG")],
             Verdict::NotModified,
@@ -217,6 +222,10 @@ async fn preconditions_come_before_ranges() {
         ([("range", "bytes=99-"), ("if-range", "\"x\"")], 200),
         ([("range", "bytes=99-"), ("if-range", tag.as_str())], 416),
     ] {
-        assert_eq!(get(&files, "/f/a.txt", &fields).await.status, status, "{fields:?}");
+        assert_eq!(
+            get(&files, "/f/a.txt", &fields).await.status,
+            status,
+            "{fields:?}"
+        );
     }
 }

@@ -146,11 +146,7 @@ async fn tags_above_the_hash_limit_are_of_the_times() {
         });
         get(&files, name, &[]).await.field("etag").to_owned()
     };
-    assert_eq!(
-        tag(7, "/f/a.bin").await,
-        tag(7, "/f/b.bin").await,
-        "at the limit"
-    );
+    assert_eq!(tag(7, "/f/a.bin").await, tag(7, "/f/b.bin").await, "at the limit");
     let past = tag(6, "/f/a.bin").await;
     assert_ne!(past, tag(6, "/f/b.bin").await, "one past it");
     assert_eq!(past, tag(6, "/f/a.bin").await);
@@ -248,9 +244,7 @@ fn the_cache_holds_no_more_than_it_may() {
 
 #[tokio::test]
 async fn embedded_files_are_served_alike() {
-    let files = Files::embedded(&crate::embedded_files!(
-        "$CARGO_MANIFEST_DIR/src/files/tests"
-    ));
+    let files = Files::embedded(&crate::embedded_files!("$CARGO_MANIFEST_DIR/src/files/tests"));
     let answer = get(&files, "/f/mod.rs", &[]).await;
     assert_eq!(answer.body, include_bytes!("mod.rs"));
     let tag = answer.field("etag").to_owned();

@@ -76,9 +76,7 @@ pub(super) struct Answer {
 impl Answer {
     /// A field's value; empty if there is none.
     pub(super) fn field(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub(super) fn text(&self) -> String {

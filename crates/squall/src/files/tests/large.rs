@@ -68,10 +68,7 @@ async fn a_file_cut_or_changed_while_it_is_sent_is_an_error() {
         .set_len(PIECE_BYTES as u64)
         .unwrap();
     let error = unpromised.frame().await.unwrap().unwrap_err();
-    assert!(
-        error.to_string().contains("shorter while it was sent"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("shorter while it was sent"), "{error}");
 }
 
 #[test]
@@ -194,7 +191,11 @@ fn a_slow_reader_costs_a_piece() {
         })
         .collect();
     // They read nothing, and somebody beside them is served.
-    let part = server.client().get("/f/a.bin").header("range", "bytes=0-9").send();
+    let part = server
+        .client()
+        .get("/f/a.bin")
+        .header("range", "bytes=0-9")
+        .send();
     assert_eq!(part.status, 206);
     for conn in &mut slow {
         conn.read_exact(1 << 20);

@@ -197,7 +197,11 @@ async fn a_link_is_followed_inside_and_never_out() {
         "loop",
         "magic/etc/passwd",
     ] {
-        assert_eq!(get(&files, &format!("/f/{path}"), &[]).await.status, 404, "{path}");
+        assert_eq!(
+            get(&files, &format!("/f/{path}"), &[]).await.status,
+            404,
+            "{path}"
+        );
     }
     let packed = get(&files, "/f/packed.js", &[("accept-encoding", "gzip")]).await;
     assert_eq!(packed.text(), "plain");
@@ -231,7 +235,11 @@ async fn what_is_no_regular_file_does_not_exist() {
     let _socket = std::os::unix::net::UnixListener::bind(scratch.path("socket")).unwrap();
     let files = scratch.files();
     for name in ["fifo", "socket"] {
-        assert_eq!(get(&files, &format!("/f/{name}"), &[]).await.status, 404, "{name}");
+        assert_eq!(
+            get(&files, &format!("/f/{name}"), &[]).await.status,
+            404,
+            "{name}"
+        );
     }
     let devices = Files::directory("/dev").unwrap();
     for name in ["null", "zero", "tty"] {
@@ -250,7 +258,11 @@ async fn files_are_only_asked_for() {
     let files = scratch.files();
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
         let answer = ask(&files, method, "/f/a.txt", &[]).await;
-        assert_eq!((answer.status, answer.field("allow")), (405, "GET, HEAD"), "{method}");
+        assert_eq!(
+            (answer.status, answer.field("allow")),
+            (405, "GET, HEAD"),
+            "{method}"
+        );
     }
     assert_eq!(ask(&files, "POST", "/f/none", &[]).await.status, 405);
 }

@@ -8,10 +8,7 @@ use crate::files::ranges::{Asked, Span, asked};
 const RANGES_MAX: usize = 16;
 
 fn of(field: &str, len_bytes: u64) -> Asked {
-    let headers = HeaderMap::from_iter([(
-        axum::http::header::RANGE,
-        HeaderValue::try_from(field).unwrap(),
-    )]);
+    let headers = HeaderMap::from_iter([(axum::http::header::RANGE, HeaderValue::try_from(field).unwrap())]);
     asked(&headers, len_bytes, RANGES_MAX)
 }
 

@@ -1,0 +1,58 @@
+//! nginx, as one would set it up to serve files fast: one process, `sendfile`, known files kept open, no log.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use crate::child::Server;
+use crate::served::Folder;
+
+/// Where systems have it, which may not be on the path of who is not root.
+const PLACES: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
+
+/// Where it is.
+///
+/// # Errors
+/// When it is not installed.
+pub(super) fn find() -> io::Result<PathBuf> {
+    let found = PLACES.iter().map(PathBuf::from).find(|place| place.exists());
+    found.ok_or_else(|| {
+        let said = "nginx is not installed (apt install nginx-light); leave it out with --only";
+        io::Error::new(io::ErrorKind::NotFound, said)
+    })
+}
+
+/// Starts it on one core.
+///
+/// # Errors
+/// When it does not start.
+pub(super) fn start(program: &Path, folder: &Folder, core: usize) -> io::Result<Server> {
+    // It cannot take a free port by itself; nobody else takes this one in the moment between.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let own = folder.own("nginx")?;
+    let place = |name: &str| own.join(name).display().to_string();
+    let config = format!(
+        "daemon off; master_process off; pid {pid}; error_log {errors};\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{\n\
+           access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;\n\
+           keepalive_requests 1000000000; keepalive_timeout 75s; etag on;\n\
+           open_file_cache max=100 inactive=60s; open_file_cache_valid 1s;\n\
+           client_body_temp_path {body}; proxy_temp_path {proxy}; fastcgi_temp_path {fastcgi};\n\
+           uwsgi_temp_path {uwsgi}; scgi_temp_path {scgi};\n\
+           server {{ listen {address}; location /files/ {{ alias {files}/; }} }}\n\
+         }}\n",
+        pid = place("pid"),
+        errors = place("errors.log"),
+        body = place("body"),
+        proxy = place("proxy"),
+        fastcgi = place("fastcgi"),
+        uwsgi = place("uwsgi"),
+        scgi = place("scgi"),
+        files = folder.files().display(),
+    );
+    std::fs::write(own.join("nginx.conf"), config)?;
+    let mut args = vec!["-p".into(), own.clone().into_os_string(), "-c".into()];
+    args.push(own.join("nginx.conf").into_os_string());
+    Server::start_at(program, &args, Some(core), address)
+}
