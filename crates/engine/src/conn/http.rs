@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use crate::app::App;
 use crate::body::{BodyErrorKind, Judge};
 use crate::conn::outbox::{Flushed, Outbox};
+use crate::conn::small;
 use crate::core::Core;
 use crate::core::clock::Micros;
 use crate::core::slab::State;
@@ -191,7 +192,7 @@ impl Http {
     fn take_in(&mut self, bytes: &[u8]) {
         if self.partial.is_empty() {
             self.input = if self.input.is_empty() {
-                Bytes::copy_from_slice(bytes)
+                small::copied(bytes)
             } else {
                 [&self.input, bytes].concat().into()
             };

@@ -6,4 +6,5 @@ pub(crate) mod http;
 pub(crate) mod outbox;
 pub(crate) mod proxy;
 pub(crate) mod request;
+mod small;
 pub(crate) mod websocket;

@@ -42,8 +42,12 @@ pub(super) fn next_line(input: &[u8], at: usize) -> Result<Line, Reject> {
     if matches!(line[0], b' ' | b'\t') {
         return Err(Reject::bad("a field line is folded"));
     }
-    let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-        return Err(Reject::bad("a field line has no colon"));
+    let colon = match usual_name_bytes(line) {
+        Some(bytes) => bytes,
+        None => match memchr::memchr(b':', line) {
+            Some(colon) => colon,
+            None => return Err(Reject::bad("a field line has no colon")),
+        },
     };
     let (mut from, mut to) = (colon + 1, line.len());
     while from < to && matches!(line[from], b' ' | b'\t') {
@@ -108,6 +112,21 @@ pub(super) fn trim_ows(mut text: &[u8]) -> &[u8] {
 /// A byte of a token (RFC 9110, section 5.6.2).
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The length of the name, if it is one of the most usual: spares the search for its colon.
+#[inline]
+fn usual_name_bytes(line: &[u8]) -> Option<usize> {
+    let rest = &line[1..];
+    match line[0] {
+        b'H' | b'h' if rest.starts_with(b"ost:") => Some(4),
+        b'A' | b'a' if rest.starts_with(b"ccept:") => Some(6),
+        b'U' if rest.starts_with(b"ser-Agent:") => Some(10),
+        b'u' if rest.starts_with(b"ser-agent:") => Some(10),
+        b'C' | b'c' if rest.starts_with(b"ookie:") => Some(6),
+        b'C' | b'c' if rest.starts_with(b"onnection:") => Some(10),
+        _ => None,
+    }
 }
 
 /// The names that nearly every request has, as browsers and libraries spell them: a comparison or two instead of
