@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::conn::h2::body::{Incoming, Meter};
 use crate::core::link::{Link, Note};
 use crate::limits::BUFFER_BYTES_MAX;
 use crate::source::ConnId;
@@ -26,6 +27,7 @@ enum Kind {
     Empty,
     Full(Bytes, Option<Arc<Whole>>),
     Arriving(Arc<Channel>),
+    Streamed(Box<Incoming>),
 }
 
 impl Body {
@@ -52,12 +54,17 @@ impl Body {
         Body(Kind::Arriving(channel))
     }
 
+    pub(crate) fn streamed(incoming: Incoming) -> Self {
+        Body(Kind::Streamed(Box::new(incoming)))
+    }
+
     /// Changes, for this request, how many bytes its body may have. Takes effect for what has not been read yet; past
     /// it the body ends with an error, and the answer is 413 whatever the handler says.
     pub fn set_bytes_max(&self, bytes_max: u64) {
         match &self.0 {
             Kind::Arriving(channel) => channel.set_bytes_max(bytes_max),
             Kind::Full(_, Some(whole)) => whole.set_bytes_max(bytes_max),
+            Kind::Streamed(incoming) => incoming.set_bytes_max(bytes_max),
             Kind::Full(_, None) | Kind::Empty => {}
         }
     }
@@ -84,6 +91,7 @@ impl http_body::Body for Body {
                 }))
             }
             Kind::Arriving(channel) => channel.poll(cx),
+            Kind::Streamed(incoming) => Pin::new(&mut **incoming).poll_frame(cx),
         }
     }
 
@@ -91,6 +99,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Full(..) => false,
+            Kind::Streamed(incoming) => incoming.is_end_stream(),
             Kind::Arriving(channel) => {
                 let state = channel.lock();
                 state.chunks.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
@@ -102,6 +111,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Streamed(incoming) => incoming.size_hint(),
             Kind::Arriving(channel) => match channel.lock().remaining {
                 Some(bytes) => SizeHint::with_exact(bytes),
                 None => SizeHint::default(),
@@ -457,6 +467,7 @@ pub struct BodyControl(Controlled);
 enum Controlled {
     Whole(Arc<Whole>),
     Arriving(Arc<Channel>),
+    Streamed(Arc<Meter>),
 }
 
 impl BodyControl {
@@ -468,11 +479,16 @@ impl BodyControl {
         BodyControl(Controlled::Arriving(channel))
     }
 
+    pub(crate) fn streamed(meter: Arc<Meter>) -> Self {
+        BodyControl(Controlled::Streamed(meter))
+    }
+
     /// As [`Body::set_bytes_max`].
     pub fn set_bytes_max(&self, bytes_max: u64) {
         match &self.0 {
             Controlled::Whole(whole) => whole.set_bytes_max(bytes_max),
             Controlled::Arriving(channel) => channel.set_bytes_max(bytes_max),
+            Controlled::Streamed(meter) => meter.set_bytes_max(bytes_max),
         }
     }
 
@@ -482,8 +498,10 @@ impl BodyControl {
     ///
     /// Whoever looks bounds what it reads: 64 KiB may wait besides.
     pub fn look_ahead(&self, looking: bool) {
-        if let Controlled::Arriving(channel) = &self.0 {
-            channel.set_look(if looking { Look::Now } else { Look::Over });
+        match &self.0 {
+            Controlled::Arriving(channel) => channel.set_look(if looking { Look::Now } else { Look::Over }),
+            Controlled::Streamed(meter) => meter.look_ahead(looking),
+            Controlled::Whole(_) => {}
         }
     }
 }

@@ -28,7 +28,7 @@ pub use app::{App, BoxError};
 pub use body::{Body, BodyControl, BodyError};
 pub use core::link::CoreWaker;
 pub use error::Error;
-pub use limits::{BUFFER_BYTES_MAX, Limits, SWEEP_INTERVAL};
+pub use limits::{BUFFER_BYTES_MAX, H2Limits, Limits, SWEEP_INTERVAL};
 pub use listen::{Address, Listen, UNIX_MODE_DEFAULT};
 pub use metrics::Metrics;
 pub use networks::Networks;

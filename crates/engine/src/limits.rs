@@ -55,6 +55,56 @@ pub struct Limits {
     pub ws: DecodeLimits,
     /// What a WebSocket handler may leave unread, or unsent, before back-pressure begins, in bytes. Default 64 KiB.
     pub ws_buffer_bytes: usize,
+    /// HTTP/2 connections.
+    pub h2: H2Limits,
+}
+
+/// What an HTTP/2 connection may cost beside what holds for every request.
+///
+/// Heads are bounded by [`Limits::head`] (`head_bytes_max` is announced as `SETTINGS_MAX_HEADER_LIST_SIZE`), bodies by
+/// [`Limits::body`], what is owed to the socket by [`BUFFER_BYTES_MAX`].
+#[derive(Clone, Debug)]
+pub struct H2Limits {
+    /// Streams that a peer may have open at once (`SETTINGS_MAX_CONCURRENT_STREAMS`); past it they are refused.
+    /// Default 128.
+    pub streams_max: u32,
+    /// Bytes of one stream that may wait for their handler: its window. At most 2^31 - 1. Default 256 KiB.
+    pub stream_window_bytes: u32,
+    /// Bytes of all streams of a connection that may wait for their handlers. At most 2^31 - 1. Default 1 MiB.
+    pub connection_window_bytes: u32,
+    /// Frames that do nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, CONTINUATION, empty DATA, those of
+    /// unknown types) that a peer may send beyond what it earns by requests, by bodies and by time; past it the
+    /// connection ends with ENHANCE_YOUR_CALM. Default 1,000.
+    pub control_frames_max: u32,
+    /// How many of them it may send in a second, for ever. Default 100.
+    pub control_frames_a_second: u32,
+    /// Streams that a peer may reset before they are answered (CVE-2023-44487, "rapid reset"), beyond
+    /// [`H2Limits::resets_a_second`]; past it the connection ends with ENHANCE_YOUR_CALM. Default 200.
+    pub resets_max: u32,
+    /// How many of them it may reset in a second, for ever. Default 20.
+    pub resets_a_second: u32,
+    /// Streams that a peer may have reset before they were even looked at; past it the connection ends with
+    /// ENHANCE_YOUR_CALM. Default 50.
+    pub pending_resets_max: usize,
+    /// Streams of one connection that may be reset because of what the peer sent on them; past it the connection ends
+    /// with ENHANCE_YOUR_CALM. Default 256.
+    pub stream_errors_max: usize,
+}
+
+impl Default for H2Limits {
+    fn default() -> Self {
+        H2Limits {
+            streams_max: 128,
+            stream_window_bytes: 256 * 1024,
+            connection_window_bytes: 1024 * 1024,
+            control_frames_max: 1_000,
+            control_frames_a_second: 100,
+            resets_max: 200,
+            resets_a_second: 20,
+            pending_resets_max: 50,
+            stream_errors_max: 256,
+        }
+    }
 }
 
 /// How often time-outs are looked at.
@@ -89,6 +139,7 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(30),
             ws: DecodeLimits::default(),
             ws_buffer_bytes: 64 * 1024,
+            h2: H2Limits::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::core::link::{CoreWaker, Link, Note};
 use crate::core::{self, Parts};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listen::{Address, Listen};
+use crate::listen::{Address, Listen, Listener};
 use crate::metrics::Metrics;
 use crate::metrics::count::AcceptCounts;
 use crate::source::{After, Attached, ConnId, Frame, Source};
@@ -41,6 +41,7 @@ pub struct Server<A> {
     cores: Option<usize>,
     limits: Limits,
     peer_info: bool,
+    http2: bool,
     source: MakeSource,
     /// Where its threads log to; the process's subscriber if `None`.
     logs: Option<tracing::Dispatch>,
@@ -55,6 +56,7 @@ impl<A: App> Server<A> {
             cores: None,
             limits: Limits::default(),
             peer_info: true,
+            http2: true,
             source: Arc::new(|_| Rc::new(NoSource)),
             logs: None,
         }
@@ -102,6 +104,14 @@ impl<A: App> Server<A> {
         self
     }
 
+    /// Whether HTTP/2 is spoken with clients that begin it: over TLS those that chose it (ALPN), in clear text those
+    /// that know that we speak it (RFC 9113 section 3.3, "prior knowledge"). Default yes.
+    #[must_use]
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2 = http2;
+        self
+    }
+
     /// What the parked connections of each core follow.
     #[must_use]
     pub fn source(mut self, source: MakeSource) -> Self {
@@ -132,13 +142,7 @@ impl<A: App> Server<A> {
         let (listeners, options): (Vec<_>, Vec<_>) =
             parts.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let options: Arc<[_]> = options.into();
-        let local = listeners
-            .iter()
-            .map(|l| {
-                l.local_address()
-                    .map_err(|e| Error::io("cannot read a listener's address", e))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let local = local_addresses(&listeners)?;
         let count = self
             .cores
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -167,6 +171,7 @@ impl<A: App> Server<A> {
             );
             let (peer_info, ready, options) = (self.peer_info, ready.clone(), options.clone());
             let addresses = addresses.clone();
+            let http2 = self.http2;
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let _end = EndOfCore(link.clone());
                 let make = || {
@@ -176,6 +181,7 @@ impl<A: App> Server<A> {
                         limits,
                         peer_info,
                         options,
+                        http2,
                         link,
                         addresses,
                         source,
@@ -216,6 +222,13 @@ impl<A: App> Server<A> {
         let handle = self.start()?;
         signals.wait_then_drain(&handle)
     }
+}
+
+fn local_addresses(listeners: &[Listener]) -> Result<Vec<Address>, Error> {
+    let local = listeners.iter().map(Listener::local_address);
+    local
+        .collect::<Result<_, _>>()
+        .map_err(|e| Error::io("cannot read a listener's address", e))
 }
 
 /// A core that cannot begin must not be given connections. One that panicked says nothing at all.

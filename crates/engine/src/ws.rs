@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use squall_wire::ws::{CloseFrame, Opcode, close_frame, encode_frame};
+use squall_wire::ws::{
+    Accept, CloseFrame, Opcode, UpgradeError, check_connect, check_upgrade, close_frame, encode_frame,
+};
 
 use crate::core::link::{Link, Note};
 use crate::source::ConnId;
@@ -61,6 +63,25 @@ impl OnUpgrade {
 
     pub(crate) fn take(&self) -> Option<Callback> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A request extension: this is the handshake of a WebSocket over HTTP/2 (RFC 8441). The application sees a `GET`;
+/// [`check_handshake`] tells it from one of HTTP/1.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Extended(pub(crate) ());
+
+/// Checks a client's opening handshake, of HTTP/1.1 (RFC 6455 section 4.2.1) or HTTP/2 (RFC 8441 section 4).
+///
+/// Both are answered with the fields of [`Accept`] and 101; over HTTP/2 the engine makes a 200 of it. Whether its
+/// `Origin` is welcome is not asked here.
+///
+/// # Errors
+/// As [`check_upgrade`]; a WebSocket over HTTP/2 has no key and names no `Upgrade`.
+pub fn check_handshake(parts: &http::request::Parts) -> Result<Accept, UpgradeError> {
+    match parts.extensions.get::<Extended>() {
+        Some(_) => check_connect(&parts.headers),
+        None => check_upgrade(&parts.method, parts.version, &parts.headers),
     }
 }
 

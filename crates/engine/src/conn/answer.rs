@@ -33,7 +33,7 @@ const TURN_BYTES_MAX: usize = 4 * BUFFER_BYTES_MAX;
 const FRAME_COST_BYTES: usize = 256;
 
 /// What is answered when there is no answer.
-const FAILED: Reject = Reject {
+pub(crate) const FAILED: Reject = Reject {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     reason: "the server could not answer this request",
 };
@@ -45,7 +45,7 @@ const NO_TUNNEL: Reject = Reject {
 };
 
 /// Its bytes would be taken for frames.
-const UPGRADE_WITH_BODY: Reject = Reject {
+pub(crate) const UPGRADE_WITH_BODY: Reject = Reject {
     status: StatusCode::BAD_REQUEST,
     reason: "a request with a body cannot become a WebSocket",
 };
@@ -548,16 +548,17 @@ enum Filled {
 type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
 /// What polling a body comes to.
-type Framed<B> = Option<Result<Frame<<B as http_body::Body>::Data>, <B as http_body::Body>::Error>>;
+pub(crate) type Framed<B> =
+    Option<Result<Frame<<B as http_body::Body>::Data>, <B as http_body::Body>::Error>>;
 
 /// Polls a body in a reused box. It is there until its box is given back.
-fn poll_body<B: http_body::Body>(body: &mut Rest<B>, cx: &mut Context<'_>) -> Poll<Framed<B>> {
+pub(crate) fn poll_body<B: http_body::Body>(body: &mut Rest<B>, cx: &mut Context<'_>) -> Poll<Framed<B>> {
     match body.as_mut().as_pin_mut() {
         Some(body) => body.poll_frame(cx),
         None => Poll::Ready(None),
     }
 }
 
-fn is_ended<B: http_body::Body>(body: &Rest<B>) -> bool {
+pub(crate) fn is_ended<B: http_body::Body>(body: &Rest<B>) -> bool {
     body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream())
 }

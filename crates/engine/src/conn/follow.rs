@@ -347,7 +347,7 @@ impl<A: App> Core<A> {
         self.source.detach(follower);
         if framing == Framing::Stream {
             // Nothing can be on its way to us that a reset could lose our last bytes for.
-            return self.close(id);
+            return self.finish(id);
         }
         self.linger(id);
     }
@@ -365,11 +365,39 @@ impl<A: App> Core<A> {
             None => return,
         };
         match http {
+            Some(http) if self.is_virtual(id) => self.respond_virtual(id, http, response),
             Some(http) => self.answer_polled(id, http, response),
             None => {
                 tracing::error!("a source answered a connection that is not a long-poll; it is closed");
                 self.close(id);
             }
+        }
+    }
+
+    fn is_virtual(&self, id: ConnId) -> bool {
+        match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.socket, Socket::Virtual(_)),
+            None => false,
+        }
+    }
+
+    /// The answer of a long-poll that is a stream within another connection: the stream frames its head, and its body
+    /// is the last that is written.
+    fn respond_virtual(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, response: http::Response<Bytes>) {
+        let begun = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => match &mut conn.socket {
+                Socket::Virtual(stream) => stream.respond(response),
+                _ => return,
+            },
+            None => return,
+        };
+        match begun {
+            Ok(body) => {
+                http.outbox.push(body);
+                http.closing = true;
+                self.settle(id, http);
+            }
+            Err(_) => self.close(id),
         }
     }
 

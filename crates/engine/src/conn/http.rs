@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::app::App;
 use crate::body::{BodyErrorKind, Judge};
+use crate::conn::h2::PREFACE;
 use crate::conn::outbox::{Flushed, Outbox};
 use crate::conn::small;
 use crate::core::Core;
@@ -37,6 +38,8 @@ pub(crate) struct Http {
     pub(crate) exchange: Option<Exchange>,
     /// No request is taken any more; the connection closes when nothing is owed.
     pub(crate) closing: bool,
+    /// Nothing was asked on this connection before: it may turn out to be HTTP/2.
+    pub(crate) is_first: bool,
     /// The peer may still be sending: its last bytes must be read away, or our answer would be lost in a reset.
     pub(crate) linger: bool,
     /// There may be bytes in the socket that no event will announce.
@@ -290,10 +293,12 @@ impl<A: App> Core<A> {
             );
             match parsed {
                 Ok(Parsed::Complete(head)) => {
+                    http.is_first = false;
                     bytes::Buf::advance(&mut http.input, head.head_bytes);
                     self.begin(id, &mut http, head);
                 }
                 Ok(Parsed::Partial) => http.hold_partial(),
+                Err(_) if self.is_h2(&http) => return self.become_h2(id, http),
                 Err(reject) => self.refuse(&mut http, &reject),
             }
         }
@@ -316,7 +321,7 @@ impl<A: App> Core<A> {
             // Bytes that nobody has read make the close a reset, and a reset can overtake our last bytes.
             let linger = http.linger || http.unread;
             self.recycle(http);
-            return if linger { self.linger(id) } else { self.close(id) };
+            return if linger { self.linger(id) } else { self.finish(id) };
         }
         if http.outbox.bytes() < BUFFER_BYTES_MAX
             && let Some(room) = http.room.take()
@@ -431,6 +436,11 @@ impl<A: App> Core<A> {
         match std::mem::replace(&mut conn.state, State::Taken) {
             State::Http(http) => Some(http),
             State::Parked => Some(self.new_http()),
+            State::Fresh => {
+                let mut http = self.new_http();
+                http.is_first = true;
+                Some(http)
+            }
             other => {
                 conn.state = other;
                 None
@@ -460,6 +470,12 @@ impl<A: App> Core<A> {
         http.becomes = None;
         http.input = Bytes::new();
         http.partial.clear();
+    }
+
+    /// Whether what is no head of HTTP/1 is the preface of HTTP/2, as far as it has come.
+    fn is_h2(&self, http: &Http) -> bool {
+        let begun = http.input.len().min(PREFACE.len());
+        self.http2 && http.is_first && http.input[..begun] == PREFACE[..begun]
     }
 
     pub(crate) fn http_writable(self: &Rc<Self>, id: ConnId) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod follow;
+pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod outbox;
 pub(crate) mod proxy;

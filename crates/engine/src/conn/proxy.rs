@@ -113,7 +113,7 @@ impl<A: App> Core<A> {
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             conn.peer = CompactPeer::proxy(conn.peer.peer(), proxied);
             conn.deadline = deadline;
-            conn.state = State::Parked;
+            conn.state = State::Fresh;
         }
         true
     }

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece, Reject};
 
-use crate::app::{App, BoxError};
+use crate::app::App;
 use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Judge, Look, Pace, Whole};
 use crate::conn::answer::TaskGuard;
 use crate::conn::http::{Exchange, Http, Incoming, Wait};
@@ -57,48 +57,64 @@ impl<A: App> Core<A> {
         *request.uri_mut() = head.uri;
         *request.version_mut() = head.version;
         *request.headers_mut() = head.headers;
-        if self.peer_info
-            && let Some(conn) = self.conns.borrow_mut().get_mut(id)
-        {
-            request.extensions_mut().insert(conn.peer.peer());
-            if let Some(proxied) = conn.peer.proxied() {
-                request.extensions_mut().insert(proxied.clone());
-            }
-        }
+        self.tell_of_peer(id, request.extensions_mut());
         if let Some(control) = http.exchange.as_ref().and_then(Exchange::body_control) {
             request.extensions_mut().insert(control);
         }
         self.call(id, http, request);
     }
 
+    /// Says whose request it is.
+    pub(crate) fn tell_of_peer(&self, id: ConnId, extensions: &mut Extensions) {
+        if !self.peer_info {
+            return;
+        }
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            extensions.insert(conn.peer.peer());
+            if let Some(proxied) = conn.peer.proxied() {
+                extensions.insert(proxied.clone());
+            }
+        }
+    }
+
     fn call(self: &Rc<Self>, id: ConnId, http: &mut Http, request: Request<Body>) {
+        match self.call_now(request) {
+            Called::Done(outcome) => self.answer_in_place(id, http, outcome),
+            Called::Pending(mut future) => {
+                self.finish_later(id, http, poll_fn(move |cx| poll_boxed(&mut future, cx)));
+            }
+            Called::NotReady(later) => self.call_later(id, http, *later),
+        }
+    }
+
+    /// Calls the application and polls what it gives once, in place.
+    pub(crate) fn call_now(&self, request: Request<Body>) -> Called<A> {
         let mut cx = Context::from_waker(Waker::noop());
         let called = catch_unwind(AssertUnwindSafe(|| {
             let mut app = self.app.borrow_mut();
             match app.poll_ready(&mut cx) {
                 Poll::Ready(Ok(())) => Ok(self.spares.futures.put(app.call(request))),
-                Poll::Ready(Err(error)) => Err(Called::Failed(error.into())),
+                Poll::Ready(Err(error)) => Err(Called::Done(failed::<A>(&*error.into()))),
                 Poll::Pending => Err(Called::NotReady(Box::new((app.clone(), request)))),
             }
         }));
         let mut future = match called {
             Ok(Ok(future)) => future,
-            Ok(Err(Called::NotReady(later))) => return self.call_later(id, http, *later),
-            Ok(Err(Called::Failed(error))) => return self.answer_in_place(id, http, failed::<A>(&*error)),
-            Err(_) => return self.answer_in_place(id, http, self.panicked()),
+            Ok(Err(called)) => return called,
+            Err(_) => return Called::Done(self.panicked()),
         };
         match catch_unwind(AssertUnwindSafe(|| poll_boxed(&mut future, &mut cx))) {
             Ok(Poll::Ready(Ok(response))) => {
                 self.spares.futures.keep(future);
-                self.answer_in_place(id, http, Some(response));
+                Called::Done(Some(response))
             }
-            Ok(Poll::Ready(Err(error))) => self.answer_in_place(id, http, failed::<A>(&*error.into())),
-            Ok(Poll::Pending) => self.finish_later(id, http, poll_fn(move |cx| poll_boxed(&mut future, cx))),
-            Err(_) => self.answer_in_place(id, http, self.panicked()),
+            Ok(Poll::Ready(Err(error))) => Called::Done(failed::<A>(&*error.into())),
+            Ok(Poll::Pending) => Called::Pending(future),
+            Err(_) => Called::Done(self.panicked()),
         }
     }
 
-    fn panicked(&self) -> Outcome<A::Body> {
+    pub(crate) fn panicked(&self) -> Outcome<A::Body> {
         self.link.counts.panics.add(1);
         tracing::error!("a handler panicked; the answer is 500");
         None
@@ -383,19 +399,23 @@ fn whole_chunked(mut trial: BodyDecoder, input: &mut Bytes) -> Result<Option<Byt
     }
 }
 
-/// Why a call could not be made at once.
-enum Called<A> {
+/// What a call came to at once.
+// Moved out by whoever calls; a box would cost an allocation for each request.
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Called<A: App> {
+    Done(Outcome<A::Body>),
+    Pending(Rest<A::Future>),
+    /// The service takes no call now.
     NotReady(Box<(A, Request<Body>)>),
-    Failed(BoxError),
 }
 
-fn failed<A: App>(error: &(dyn std::error::Error + Send + Sync)) -> Outcome<A::Body> {
+pub(crate) fn failed<A: App>(error: &(dyn std::error::Error + Send + Sync)) -> Outcome<A::Body> {
     tracing::error!(%error, "the service failed; the answer is 500");
     None
 }
 
 /// Polls a future in a reused box. It is there until its box is given back.
-fn poll_boxed<F: Future>(future: &mut Rest<F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+pub(crate) fn poll_boxed<F: Future>(future: &mut Rest<F>, cx: &mut Context<'_>) -> Poll<F::Output> {
     match future.as_mut().as_pin_mut() {
         Some(future) => future.poll(cx),
         None => Poll::Pending,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use http::HeaderValue;
 use squall_wire::date::imf_fixdate;
 
 use crate::limits::{SWEEP_INTERVAL, Tick};
@@ -19,6 +20,8 @@ pub(crate) struct Clock {
     tick: Cell<Tick>,
     unix_seconds: Cell<u64>,
     date: RefCell<[u8; 29]>,
+    /// The same, as HTTP/2 wants it.
+    date_value: RefCell<HeaderValue>,
 }
 
 impl Default for Clock {
@@ -29,6 +32,7 @@ impl Default for Clock {
             tick: Cell::new(0),
             unix_seconds: Cell::new(u64::MAX),
             date: RefCell::new([b' '; 29]),
+            date_value: RefCell::new(HeaderValue::from_static("")),
         };
         clock.refresh();
         clock
@@ -45,7 +49,12 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs());
         if self.unix_seconds.replace(seconds) != seconds {
-            *self.date.borrow_mut() = imf_fixdate(seconds);
+            let date = imf_fixdate(seconds);
+            // Made of letters and digits, so it is one.
+            if let Ok(value) = HeaderValue::from_bytes(&date) {
+                *self.date_value.borrow_mut() = value;
+            }
+            *self.date.borrow_mut() = date;
         }
     }
 
@@ -62,6 +71,11 @@ impl Clock {
 
     pub(crate) fn tick(&self) -> Tick {
         self.tick.get()
+    }
+
+    /// The value of a `Date` field, shared.
+    pub(crate) fn date_value(&self) -> HeaderValue {
+        self.date_value.borrow().clone()
     }
 
     /// The value of a `Date` field.

@@ -27,9 +27,10 @@ impl<A: App> Core<A> {
         for id in ids {
             let kind = match self.conns.borrow_mut().get_mut(id) {
                 Some(conn) => match conn.state {
-                    State::Parked | State::ProxyHeader(_) => 0,
+                    State::Fresh | State::Parked | State::ProxyHeader(_) => 0,
                     State::Follow(_) => 1,
                     State::WebSocket(_) => 2,
+                    State::H2(_) => 3,
                     _ => continue,
                 },
                 None => continue,
@@ -37,7 +38,8 @@ impl<A: App> Core<A> {
             match kind {
                 0 => self.drain_parked(id, buffer),
                 1 => self.guarded(id, || self.pump(id)),
-                _ => self.guarded(id, || self.ws_drain(id)),
+                2 => self.guarded(id, || self.ws_drain(id)),
+                _ => self.guarded(id, || self.h2_drain(id)),
             }
         }
     }
@@ -50,7 +52,7 @@ impl<A: App> Core<A> {
 
     fn close_if_parked(&self, id: ConnId) {
         let parked = match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.state, State::Parked | State::ProxyHeader(_)),
+            Some(conn) => matches!(conn.state, State::Fresh | State::Parked | State::ProxyHeader(_)),
             None => false,
         };
         if parked {

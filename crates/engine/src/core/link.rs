@@ -17,6 +17,8 @@ pub(crate) enum Note {
     Resume(ConnId),
     /// A WebSocket handler has something to send, caught up, or went away.
     Socket(ConnId),
+    /// What was polled for a connection is worth another look: see [`crate::core::waker::ConnWaker`].
+    Woken(ConnId),
     /// Finish what runs, then end.
     Drain,
 }

@@ -10,6 +10,7 @@ pub(crate) mod link;
 pub(crate) mod slab;
 mod spare;
 mod sweep;
+pub(crate) mod waker;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -28,6 +29,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::accept::addresses::Addresses;
 use crate::app::App;
+use crate::conn::h2::Scratch;
 use crate::conn::http::Http;
 use crate::conn::proxy;
 use crate::core::clock::Clock;
@@ -64,6 +66,8 @@ pub(crate) struct Core<A: App> {
     pub(crate) peer_info: bool,
     /// What holds for the connections of each listener, by its number.
     pub(crate) options: Arc<[Options]>,
+    /// Whether HTTP/2 is spoken with those who begin it.
+    pub(crate) http2: bool,
     pub(crate) conns: RefCell<Slab>,
     pub(crate) link: Arc<Link>,
     pub(crate) source: Rc<dyn Source>,
@@ -78,6 +82,8 @@ pub(crate) struct Core<A: App> {
     pub(crate) spare_http: RefCell<Vec<Box<Http>>>,
     /// Boxes for the next futures and bodies.
     pub(crate) spares: Spares<A::Future, A::Body>,
+    /// Where HTTP/2 connections read to.
+    pub(crate) h2_scratch: Scratch,
     /// Frames of the follower that is being written.
     pub(crate) frames: RefCell<Vec<Frame>>,
     /// Connections that had their turn and have more to do.
@@ -98,6 +104,7 @@ pub(crate) struct Parts<A: App> {
     pub(crate) limits: Limits,
     pub(crate) peer_info: bool,
     pub(crate) options: Arc<[Options]>,
+    pub(crate) http2: bool,
     pub(crate) link: Arc<Link>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) source: Rc<dyn Source>,
@@ -125,6 +132,7 @@ impl<A: App> Core<A> {
             limits: parts.limits,
             peer_info: parts.peer_info,
             options: parts.options,
+            http2: parts.http2,
             conns: RefCell::default(),
             link: parts.link,
             source: parts.source,
@@ -134,6 +142,7 @@ impl<A: App> Core<A> {
             spare_headers: RefCell::default(),
             spare_http: RefCell::default(),
             spares: Spares::default(),
+            h2_scratch: Scratch::default(),
             frames: RefCell::default(),
             again: RefCell::default(),
             tasks_due: Cell::new(false),
@@ -255,6 +264,7 @@ impl<A: App> Core<A> {
             },
             Note::Resume(id) => self.guarded(id, || self.resume_body(id, buffer)),
             Note::Socket(id) => self.guarded(id, || self.socket_moved(id, buffer)),
+            Note::Woken(id) => self.guarded(id, || self.woken(id, buffer)),
             Note::Drain => self.begin_drain(buffer),
         }
     }
@@ -282,7 +292,7 @@ impl<A: App> Core<A> {
     fn accept(&self, mut socket: Socket, peer: Peer, listener: u16) -> io::Result<ConnId> {
         let begin = self.options[usize::from(listener)].begin(&peer);
         let (peer, state) = match begin {
-            Begin::Client => (CompactPeer::from(peer), State::Parked),
+            Begin::Client => (CompactPeer::from(peer), State::Fresh),
             _ => (CompactPeer::proxy(peer, None), proxy::state(listener, begin)),
         };
         let id = self.conns.borrow_mut().next_id();
@@ -305,8 +315,10 @@ impl<A: App> Core<A> {
     /// The socket has bytes, or its end.
     pub(crate) fn readable(self: &Rc<Self>, id: ConnId, buffer: &mut [u8], until: Until) {
         for _ in 0..READS_MAX {
-            if !self.may_read(id) {
-                return;
+            match self.may_read(id, until) {
+                MayRead::Yes => {}
+                MayRead::No => return,
+                MayRead::Itself => return self.h2_turn(id),
             }
             let read = match self.conns.borrow_mut().get_mut(id) {
                 Some(conn) => conn.socket.read(buffer),
@@ -335,6 +347,7 @@ impl<A: App> Core<A> {
             Some(conn) => match &conn.state {
                 State::Http(http) if http.has_input() => Kind::Http,
                 State::Follow(_) => Kind::Follow,
+                State::H2(_) => Kind::H2,
                 _ => Kind::WebSocket,
             },
             None => return,
@@ -342,8 +355,22 @@ impl<A: App> Core<A> {
         match kind {
             Kind::Http => self.http_writable(id),
             Kind::Follow => self.pump(id),
+            Kind::H2 => return self.h2_turn(id),
             Kind::WebSocket | Kind::ProxyHeader | Kind::Gone => {}
         }
+        self.readable(id, buffer, Until::Blocked);
+    }
+
+    /// What was polled for a connection may come to something now.
+    fn woken(self: &Rc<Self>, id: ConnId, buffer: &mut [u8]) {
+        let is_h2 = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::H2(_)),
+            None => return,
+        };
+        if is_h2 {
+            return self.h2_turn(id);
+        }
+        self.writable(id);
         self.readable(id, buffer, Until::Blocked);
     }
 
@@ -355,17 +382,23 @@ impl<A: App> Core<A> {
     }
 
     /// Whether the connection wants bytes; if not, it remembers that there may be some.
-    fn may_read(&self, id: ConnId) -> bool {
-        match self.conns.borrow_mut().get_mut(id) {
-            None => false,
-            Some(conn) => match &mut conn.state {
-                State::Http(http) => http.may_read(),
-                State::WebSocket(ws) => ws.may_read(),
-                State::Follow(follow) => follow.may_read(),
-                State::Parked | State::Lingering(_) | State::ProxyHeader(_) => true,
-                State::Taken => false,
-            },
-        }
+    fn may_read(&self, id: ConnId, until: Until) -> MayRead {
+        let mut conns = self.conns.borrow_mut();
+        let Some(conn) = conns.get_mut(id) else {
+            return MayRead::No;
+        };
+        let may = match &mut conn.state {
+            State::Http(http) => http.may_read(),
+            State::WebSocket(ws) => ws.may_read(),
+            State::Follow(follow) => follow.may_read(),
+            State::Fresh | State::Parked | State::Lingering(_) | State::ProxyHeader(_) => true,
+            State::H2(h2) => {
+                h2.note_readable(until == Until::Blocked);
+                return MayRead::Itself;
+            }
+            State::Taken => false,
+        };
+        if may { MayRead::Yes } else { MayRead::No }
     }
 
     pub(crate) fn received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
@@ -378,11 +411,11 @@ impl<A: App> Core<A> {
                     }
                     None => Kind::Gone,
                 },
-                State::Parked | State::Http(_) => Kind::Http,
+                State::Fresh | State::Parked | State::Http(_) => Kind::Http,
                 State::Follow(_) => Kind::Follow,
                 State::WebSocket(_) => Kind::WebSocket,
                 State::ProxyHeader(_) => Kind::ProxyHeader,
-                State::Taken => return,
+                State::H2(_) | State::Taken => return,
             },
             None => return,
         };
@@ -391,7 +424,7 @@ impl<A: App> Core<A> {
             Kind::ProxyHeader => self.proxy_received(id, bytes),
             Kind::Follow => self.follow_received(id, bytes),
             Kind::WebSocket => self.ws_received(id, bytes),
-            Kind::Gone => self.close(id),
+            Kind::H2 | Kind::Gone => self.close(id),
         }
     }
 
@@ -415,6 +448,7 @@ impl<A: App> Core<A> {
                 State::Http(http) if http.is_owed() => Kind::Http,
                 State::Follow(follow) if follow.is_blocked() => Kind::Follow,
                 State::WebSocket(ws) if ws.is_owed() => Kind::WebSocket,
+                State::H2(h2) if h2.note_writable() => Kind::H2,
                 _ => return,
             },
             None => return,
@@ -423,6 +457,7 @@ impl<A: App> Core<A> {
             Kind::Http => self.http_writable(id),
             Kind::Follow => self.pump(id),
             Kind::WebSocket => self.flush_socket(id),
+            Kind::H2 => self.h2_turn(id),
             Kind::ProxyHeader | Kind::Gone => {}
         }
     }
@@ -432,11 +467,16 @@ impl<A: App> Core<A> {
         let Some(conn) = self.conns.borrow_mut().remove(id) else {
             return;
         };
-        self.left(conn.peer.counted());
+        // A stream within another connection was never let in by the acceptor.
+        if !matches!(conn.socket, Socket::Virtual(_)) {
+            self.left(conn.peer.counted());
+        }
         match conn.state {
             State::Http(http) => self.http_gone(http),
             State::Follow(follow) => self.follow_gone(follow),
             State::WebSocket(_)
+            | State::H2(_)
+            | State::Fresh
             | State::Parked
             | State::ProxyHeader(_)
             | State::Lingering(_)
@@ -450,6 +490,14 @@ impl<A: App> Core<A> {
         if let Some(peer) = counted {
             self.addresses.leave(&peer);
         }
+    }
+
+    /// Closes a connection that has said all that it had to say.
+    pub(crate) fn finish(&self, id: ConnId) {
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.socket.finish();
+        }
+        self.close(id);
     }
 
     /// Says our last to the peer, then throws away what it sends until it closes or the deadline comes.
@@ -509,12 +557,21 @@ pub(crate) enum Until {
     Blocked,
 }
 
+/// Who reads from a connection's socket.
+enum MayRead {
+    Yes,
+    No,
+    /// It does so itself, in its turn.
+    Itself,
+}
+
 /// Which methods a connection's events go to.
 enum Kind {
     Http,
     Follow,
     WebSocket,
     ProxyHeader,
+    H2,
     Gone,
 }
 

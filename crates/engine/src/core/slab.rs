@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use mio::Token;
 
 use crate::conn::follow::Follow;
+use crate::conn::h2::H2;
 use crate::conn::http::Http;
 use crate::conn::proxy::Waiting;
 use crate::conn::websocket::WebSocket;
@@ -28,6 +29,8 @@ pub(crate) struct Conn {
 pub(crate) enum State {
     /// The proxy says whose connection this is; the client's first byte comes behind that.
     ProxyHeader(Box<Waiting>),
+    /// Accepted, and nothing has come yet.
+    Fresh,
     /// A keep-alive connection between requests.
     Parked,
     /// A request is arriving or being answered.
@@ -36,6 +39,8 @@ pub(crate) enum State {
     Follow(Follow),
     /// A WebSocket with a handler.
     WebSocket(Box<WebSocket>),
+    /// HTTP/2.
+    H2(Box<H2>),
     /// We have said our last; what the peer still sends is thrown away until it closes. Counts down the bytes.
     Lingering(u32),
     /// In the hands of a method of the core, which puts it back.
@@ -46,7 +51,8 @@ impl State {
     /// As what the connection is counted.
     fn census(&self) -> (Protocol, Activity) {
         match self {
-            State::Parked | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
+            State::Fresh | State::Parked | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
+            State::H2(h2) => h2.census(),
             State::Http(_) | State::Taken => (Protocol::Http1, Activity::Active),
             State::Follow(follow) => follow.census(),
             State::WebSocket(_) => (Protocol::WebSocket, Activity::Active),

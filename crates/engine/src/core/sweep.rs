@@ -39,6 +39,7 @@ impl<A: App> Core<A> {
             Http,
             Follow,
             WebSocket,
+            H2,
             Close,
         }
         let due = match self.conns.borrow_mut().get_mut(id) {
@@ -46,7 +47,8 @@ impl<A: App> Core<A> {
                 State::Http(_) => Due::Http,
                 State::Follow(_) => Due::Follow,
                 State::WebSocket(_) => Due::WebSocket,
-                State::Parked => {
+                State::H2(_) => Due::H2,
+                State::Fresh | State::Parked => {
                     self.link.counts.timed_out.add(TimedOut::Idle, 1);
                     Due::Close
                 }
@@ -66,6 +68,7 @@ impl<A: App> Core<A> {
             Due::Http => self.http_overdue(id),
             Due::Follow => self.follow_overdue(id),
             Due::WebSocket => self.ws_overdue(id),
+            Due::H2 => self.h2_overdue(id),
             Due::Close => self.close(id),
         }
     }

@@ -6,7 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
-use squall_engine::wire::ws::{Accept, UpgradeError, check_upgrade};
+use squall_engine::wire::ws::{Accept, UpgradeError};
+use squall_engine::ws::check_handshake;
 
 pub use squall_engine::ws::{Closed, Message, Socket};
 
@@ -105,7 +106,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     type Rejection = NotWebSocket;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let accept = check_upgrade(&parts.method, parts.version, &parts.headers).map_err(NotWebSocket)?;
+        let accept = check_handshake(parts).map_err(NotWebSocket)?;
         let mut head = http::Request::new(()).into_parts().0;
         head.uri = parts.uri.clone();
         for name in [http::header::HOST, http::header::ORIGIN] {

@@ -43,8 +43,8 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 /// A handshake that may be answered with 101.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accept {
-    /// The value of `Sec-WebSocket-Accept`.
-    pub accept: [u8; 28],
+    /// The value of `Sec-WebSocket-Accept`. None over HTTP/2, where there is no key either.
+    pub accept: Option<[u8; 28]>,
     /// The subprotocols that the client offers, most wanted first; at most [`PROTOCOLS_MAX`], all different.
     pub protocols: Vec<String>,
 }
@@ -58,14 +58,16 @@ impl Accept {
             .find(|offered| ours.contains(offered))
     }
 
-    /// The fields of the 101. `protocol` must be one of [`protocols`](Accept::protocols); another is left out, since
+    /// The fields of the 101, or over HTTP/2 of the 200. `protocol` must be one of [`protocols`](Accept::protocols); another is left out, since
     /// the client would have to fail the connection for it.
     pub fn response_fields(&self, protocol: Option<&str>) -> HeaderMap {
         let mut fields = HeaderMap::with_capacity(4);
-        fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        if let Ok(accept) = HeaderValue::from_bytes(&self.accept) {
-            fields.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(accept) = &self.accept {
+            fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            if let Ok(accept) = HeaderValue::from_bytes(accept) {
+                fields.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            }
         }
         let offered = protocol.filter(|protocol| self.protocols.iter().any(|offered| offered == protocol));
         if let Some(Ok(protocol)) = offered.map(HeaderValue::from_str) {
@@ -169,25 +171,41 @@ pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> 
     if has_length || headers.contains_key(TRANSFER_ENCODING) {
         return Err(UpgradeError::bad("a websocket handshake has no body"));
     }
-    match single(headers, SEC_WEBSOCKET_VERSION)? {
-        Some(version) if version.as_bytes() == b"13" => {}
-        Some(_) => {
-            return Err(UpgradeError {
-                status: StatusCode::UPGRADE_REQUIRED,
-                reason: "unknown version of the websocket protocol",
-                field: Some(("sec-websocket-version", "13")),
-            });
-        }
-        None => return Err(UpgradeError::bad("no Sec-WebSocket-Version")),
-    }
+    check_version(headers)?;
     let key = single(headers, SEC_WEBSOCKET_KEY)?.ok_or(UpgradeError::bad("no Sec-WebSocket-Key"))?;
     if !is_key(key.as_bytes()) {
         return Err(UpgradeError::bad("Sec-WebSocket-Key is malformed"));
     }
     Ok(Accept {
-        accept: accept_key(key.as_bytes()),
+        accept: Some(accept_key(key.as_bytes())),
         protocols: protocols(headers)?,
     })
+}
+
+/// Checks a client's opening handshake over HTTP/2 or HTTP/3 (RFC 8441, section 5): an extended CONNECT whose
+/// `:protocol` is `websocket`, which is for the caller to know.
+///
+/// # Errors
+///
+/// As [`check_upgrade`], as far as the version and the subprotocols go; nothing else is asked.
+pub fn check_connect(headers: &HeaderMap) -> Result<Accept, UpgradeError> {
+    check_version(headers)?;
+    Ok(Accept {
+        accept: None,
+        protocols: protocols(headers)?,
+    })
+}
+
+fn check_version(headers: &HeaderMap) -> Result<(), UpgradeError> {
+    match single(headers, SEC_WEBSOCKET_VERSION)? {
+        Some(version) if version.as_bytes() == b"13" => Ok(()),
+        Some(_) => Err(UpgradeError {
+            status: StatusCode::UPGRADE_REQUIRED,
+            reason: "unknown version of the websocket protocol",
+            field: Some(("sec-websocket-version", "13")),
+        }),
+        None => Err(UpgradeError::bad("no Sec-WebSocket-Version")),
+    }
 }
 
 /// The value of a field that must not be repeated.

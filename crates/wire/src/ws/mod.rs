@@ -19,7 +19,7 @@ pub use encode::{
 };
 pub use frame::{CONTROL_BYTES_MAX, Opcode, Role};
 pub use handshake::{
-    Accept, HandshakeError, PROTOCOLS_MAX, UpgradeError, accept_key, check_response, check_upgrade,
-    client_key, encode_client_request,
+    Accept, HandshakeError, PROTOCOLS_MAX, UpgradeError, accept_key, check_connect, check_response,
+    check_upgrade, client_key, encode_client_request,
 };
 pub use mask::mask;

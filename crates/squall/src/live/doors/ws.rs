@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use http::StatusCode;
 use http::request::Parts;
-use squall_engine::wire::ws::{Accept, check_upgrade};
+use squall_engine::wire::ws::Accept;
+use squall_engine::ws::check_handshake;
 
 use super::open::{self, Asked};
 use super::query::Query;
@@ -108,7 +109,7 @@ impl WsDoor {
 
     /// The handshake, and where it comes from.
     fn check(&self, parts: &Parts) -> Result<Accept, Refusal> {
-        let accept = check_upgrade(&parts.method, parts.version, &parts.headers).map_err(|error| {
+        let accept = check_handshake(parts).map_err(|error| {
             let mut response = Refusal::problem(error.status(), error.reason()).into_response();
             response.headers_mut().extend(error.fields());
             Refusal::from(response)
