@@ -1,12 +1,13 @@
 //! What the operator says: by file, environment and command line.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
-use squall::Address;
 use squall::config::{self, Sources};
+use squall::web::TrustedProxies;
+use squall::{Address, Listen, Networks, ProxyProtocol};
 
 use crate::app::Site;
 
@@ -14,9 +15,16 @@ use crate::app::Site;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen: `IP:PORT`, `[V6]:PORT`, `localhost:PORT` or `unix:PATH`; port 0 lets the system choose.
-    /// Default `127.0.0.1:8888`.
+    /// Where to listen: `IP:PORT`, `[V6]:PORT`, `localhost:PORT`, `*:PORT` (all of IPv6 and IPv4), `unix:PATH` or
+    /// `systemd:NAME`; port 0 lets the system choose. Default `127.0.0.1:8888`.
     pub listen: String,
+    /// The mode of a Unix socket, in octal. Default `600`: the user of this process alone.
+    pub socket_mode: String,
+    /// The proxies whose word is taken for who the client is: networks (`10.0.0.0/8`), `loopback`, `private`, `unix`. Empty (the
+    /// default): nobody's.
+    pub proxies: String,
+    /// How they say it. Default [`ProxySpeaks::XForwarded`].
+    pub proxies_speak: ProxySpeaks,
     /// The directory of everything that is kept. Default `./feed-data`.
     pub data: PathBuf,
     /// How many cores serve; 0 (the default): as many as this process may use CPUs.
@@ -31,6 +39,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8888".into(),
+            socket_mode: "600".into(),
+            proxies: String::new(),
+            proxies_speak: ProxySpeaks::default(),
             data: "feed-data".into(),
             cores: 0,
             origin: String::new(),
@@ -39,14 +50,37 @@ impl Default for Config {
     }
 }
 
+/// How proxies say who the client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxySpeaks {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, at every request.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// The PROXY protocol, at the beginning of every connection.
+    ProxyProtocol,
+}
+
 /// People post status updates, friends see them live, everyone decides who sees what.
 #[derive(Debug, Parser, Serialize)]
 #[command(name = "feed", version)]
 pub struct Args {
-    /// Where to listen: IP:PORT, [V6]:PORT, localhost:PORT or unix:PATH; port 0 lets the system choose.
-    /// Also FEED_LISTEN [default: 127.0.0.1:8888]
+    /// Where to listen: IP:PORT, [V6]:PORT, localhost:PORT, *:PORT, unix:PATH or systemd:NAME; port 0 lets the system
+    /// choose. Also FEED_LISTEN [default: 127.0.0.1:8888]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// The mode of a Unix socket: 660 lets a proxy of the same group in. Also FEED_SOCKET_MODE [default: 600]
+    #[arg(long, value_name = "OCTAL")]
+    socket_mode: Option<String>,
+    /// Proxies whose word is taken for who the client is: networks, loopback, private, unix; with commas between. Also
+    /// FEED_PROXIES [default: nobody]
+    #[arg(long, value_name = "NETWORKS")]
+    proxies: Option<String>,
+    /// How they say it. Also FEED_PROXIES_SPEAK [default: x-forwarded]
+    #[arg(long, value_enum, value_name = "WAY")]
+    proxies_speak: Option<ProxySpeaks>,
     /// The directory of everything that is kept; made if it is not there. Also FEED_DATA [default: ./feed-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -90,43 +124,82 @@ impl Config {
         )
     }
 
-    /// Gives port 0 a port.
+    /// What is listened on; not open yet.
     ///
     /// # Errors
-    /// A sentence for the operator, if there is none to be had.
-    pub fn choose_port(&mut self) -> Result<(), String> {
-        // The origin stands in pages and answers, so the port must be known before the first of them is made.
-        if let Ok(Address::Tcp(address)) = Address::parse(&self.listen)
-            && address.port() == 0
-        {
-            let free = TcpListener::bind(address).and_then(|listener| listener.local_addr());
-            self.listen = free
-                .map_err(|error| format!("cannot listen on {address}: {error}"))?
-                .to_string();
-        }
-        Ok(())
+    /// A sentence for the operator, if it makes no sense.
+    pub fn listener(&self) -> Result<Listen, String> {
+        let mode = u32::from_str_radix(&self.socket_mode, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o777);
+        let mode = mode.ok_or_else(|| {
+            format!(
+                "'{}' is not the mode of a socket: write 600, 660 or 666",
+                self.socket_mode
+            )
+        })?;
+        let listen = Listen::parse(&self.listen)
+            .map_err(|error| error.to_string())?
+            .unix_mode(mode);
+        Ok(match self.proxies_speak {
+            ProxySpeaks::ProxyProtocol if self.proxies.is_empty() => {
+                return Err(
+                    "say with --proxies which networks the PROXY protocol is believed from".to_owned(),
+                );
+            }
+            ProxySpeaks::ProxyProtocol => listen.proxy(ProxyProtocol::required_from(self.networks()?)),
+            ProxySpeaks::XForwarded | ProxySpeaks::Forwarded => listen,
+        })
     }
 
-    /// Settles what depends on other things: gives the site its origin.
+    /// Whose fields are believed, if anybody's.
     ///
     /// # Errors
-    /// A sentence for the operator, if the origin is none, or what is listened on is no address.
-    pub fn settle(&mut self) -> Result<Site, String> {
-        Address::parse(&self.listen).map_err(|error| error.to_string())?;
-        if self.origin.is_empty() {
-            self.origin = default_origin(&self.listen);
+    /// A sentence for the operator, if the networks are none.
+    pub fn proxies(&self) -> Result<Option<TrustedProxies>, String> {
+        let networks = self.networks()?;
+        Ok(match self.proxies_speak {
+            _ if networks.is_empty() => None,
+            ProxySpeaks::XForwarded => Some(TrustedProxies::x_forwarded(networks)),
+            ProxySpeaks::Forwarded => Some(TrustedProxies::forwarded(networks)),
+            ProxySpeaks::ProxyProtocol => None,
+        })
+    }
+
+    fn networks(&self) -> Result<Networks, String> {
+        self.proxies
+            .parse()
+            .map_err(|error: squall::Error| error.to_string())
+    }
+
+    /// How somebody on this machine reaches what is listened on, once it is open.
+    pub fn reached_at(&self, listen: &Listen) -> String {
+        match (Address::parse(&self.listen), listen.local_address()) {
+            // As the operator wrote it: `localhost` stays `localhost`.
+            (Ok(Address::Tcp(said)), _) if said.port() != 0 => default_origin(&self.listen),
+            (_, Some(open)) => default_origin(&open.to_string()),
+            (_, None) => default_origin(&self.listen),
         }
-        Site::new(&self.origin).ok_or_else(|| {
-            format!(
-                "'{}' is not an origin: write http:// or https:// and a host, as in https://feed.example.org",
-                self.origin
-            )
+    }
+
+    /// The site, by its origin; by where it is reached, if none was said.
+    ///
+    /// # Errors
+    /// A sentence for the operator, if the origin is none.
+    pub fn site(&self, here: &str) -> Result<Site, String> {
+        let origin = if self.origin.is_empty() {
+            here
+        } else {
+            &self.origin
+        };
+        Site::new(origin).ok_or_else(|| {
+            format!("'{origin}' is not an origin: write http:// or https:// and a host, as in https://feed.example.org")
         })
     }
 }
 
 /// How somebody on this machine reaches an address.
-pub fn default_origin(listen: &str) -> String {
+fn default_origin(listen: &str) -> String {
     match listen.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_unspecified() => {
             format!(
@@ -148,12 +221,14 @@ mod tests {
     use super::*;
 
     fn settle(listen: &str, origin: &str) -> Result<String, String> {
-        let mut config = Config {
+        let config = Config {
             listen: listen.into(),
             origin: origin.into(),
             ..Config::default()
         };
-        config.settle().map(|site| site.origin)
+        config
+            .site(&config.reached_at(&config.listener()?))
+            .map(|site| site.origin)
     }
 
     #[test]
@@ -185,15 +260,54 @@ mod tests {
     }
 
     #[test]
-    fn port_0_becomes_a_port() {
-        let mut config = Config {
-            listen: "127.0.0.1:0".into(),
+    fn port_0_becomes_a_port_that_is_ours_already() {
+        for listen in ["127.0.0.1:0", "*:0"] {
+            let config = Config {
+                listen: listen.into(),
+                ..Config::default()
+            };
+            let open = config.listener().unwrap().open().unwrap();
+            let here = config.reached_at(&open);
+            let address = here.strip_prefix("http://").unwrap();
+            assert!(!address.ends_with(":0"), "{here}");
+            std::net::TcpStream::connect(address).unwrap();
+            assert_eq!(config.site(&here).unwrap().origin, here);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_of_proxies_and_modes_is_said() {
+        let config = |proxies: &str, speak, mode: &str| Config {
+            proxies: proxies.into(),
+            proxies_speak: speak,
+            socket_mode: mode.into(),
             ..Config::default()
         };
-        config.choose_port().unwrap();
-        let site = config.settle().unwrap();
-        assert!(!config.listen.ends_with(":0"));
-        assert_eq!(site.origin, format!("http://{}", config.listen));
+        let sound = config("loopback, unix", ProxySpeaks::ProxyProtocol, "660");
+        assert!(sound.listener().is_ok() && sound.proxies().unwrap().is_none());
+        assert!(
+            config("10.0.0.0/8", ProxySpeaks::Forwarded, "600")
+                .proxies()
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            config("", ProxySpeaks::XForwarded, "600")
+                .proxies()
+                .unwrap()
+                .is_none()
+        );
+        let nobody = config("", ProxySpeaks::ProxyProtocol, "600");
+        assert!(nobody.listener().unwrap_err().contains("--proxies"));
+        assert!(
+            config("10.0.0.1/8", ProxySpeaks::XForwarded, "600")
+                .proxies()
+                .is_err()
+        );
+        for mode in ["", "rw", "1000", "680"] {
+            let error = config("", ProxySpeaks::XForwarded, mode).listener().unwrap_err();
+            assert!(error.contains("is not the mode of a socket"), "{error}");
+        }
     }
 
     #[test]

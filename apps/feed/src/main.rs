@@ -4,12 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use feed::app::App;
-use feed::config::{Config, default_origin};
+use feed::config::Config;
 use feed::domain::passwords::Passwords;
 
 fn main() -> ExitCode {
-    let mut config = Config::from_process();
-    match run(&mut config) {
+    match run(&Config::from_process()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => squall::config::exit_usage(&error),
         Err(Failure::Fault(error)) => {
@@ -28,11 +27,15 @@ enum Failure {
     Fault(String),
 }
 
-fn run(config: &mut Config) -> Result<(), Failure> {
+fn run(config: &Config) -> Result<(), Failure> {
     let fault = |error: &dyn std::fmt::Display| Failure::Fault(error.to_string());
-    // Told apart from wrong usage: what is asked for makes sense here, and is not to be had.
-    config.choose_port().map_err(Failure::Fault)?;
-    let site = config.settle().map_err(Failure::Usage)?;
+    let proxies = config.proxies().map_err(Failure::Usage)?;
+    let listen = config.listener().map_err(Failure::Usage)?;
+    // Told apart from wrong usage: what is asked for makes sense here, and is not to be had. Opened now, because the
+    // origin stands in pages and answers, and the port in it: it must be known before the first of them is made.
+    let listen = listen.open().map_err(|error| fault(&error))?;
+    let here = config.reached_at(&listen);
+    let site = config.site(&here).map_err(Failure::Usage)?;
     let logs = squall::log::Options {
         filter: config.log.clone(),
         ..squall::log::Options::default()
@@ -41,12 +44,14 @@ fn run(config: &mut Config) -> Result<(), Failure> {
     let app =
         App::open(&config.data, site, Passwords::new()).map_err(|error| Failure::Fault(error.detail()))?;
     let mut server = squall::Server::new(feed::router::router(&app))
-        .bind(&config.listen)
+        .listen(listen)
         .live(app.live());
+    if let Some(proxies) = proxies {
+        server = server.behind(proxies);
+    }
     if config.cores > 0 {
         server = server.cores(config.cores);
     }
-    let here = default_origin(&config.listen);
     let origin = &app.site().origin;
     let announce = |_: &squall::Handle| {
         // Whoever started us may not read what we say; that is no reason not to serve.

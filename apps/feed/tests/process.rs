@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use common::Dir;
@@ -22,13 +22,16 @@ struct Serving {
 
 impl Serving {
     fn start(dir: &Dir) -> Self {
-        let mut child = feed()
+        let child = feed()
             .args(["--listen", "127.0.0.1:0", "--cores", "1", "--data"])
             .arg(dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .spawn();
+        Self::of(child.unwrap())
+    }
+
+    fn of(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
@@ -97,6 +100,81 @@ fn posts_and_sessions_survive_kill_9() {
     assert!(home.contains("a post that was acknowledged"));
 }
 
+/// As systemd starts it through a .socket unit: descriptor 3 listens, and is ours if `LISTEN_PID` says so.
+#[test]
+fn a_socket_of_the_service_manager_is_served() {
+    let dir = Dir::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Came before the program was started.
+    let mut early = std::net::TcpStream::connect(address).unwrap();
+    early
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let start = |listen: &str| {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_feed"))
+            .args(["--listen", listen, "--cores", "1", "--data"])
+            .arg(dir.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LISTEN_FDS", "1")
+            .env("LISTEN_FDNAMES", "web")
+            .stdin(std::os::fd::OwnedFd::from(listener.try_clone().unwrap()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        shell
+    };
+    let (status, _, error) = outcome(&start("systemd:api").output().unwrap());
+    assert_eq!(status, Some(1), "{error}");
+    assert!(
+        error.contains("no socket named 'api'") && error.contains("but: web"),
+        "{error}"
+    );
+    let serving = Serving::of(start("systemd:web").stderr(Stdio::null()).spawn().unwrap());
+    assert_eq!(serving.address, address.to_string());
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(serving.signal("TERM"), Some(0));
+}
+
+/// The limit on guesses is each client's, and not the proxy's that they all come through.
+#[test]
+fn who_guesses_behind_a_proxy_is_limited_alone() {
+    let dir = Dir::new();
+    let mut command = feed();
+    command
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--cores",
+            "1",
+            "--proxies",
+            "loopback",
+            "--data",
+        ])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let serving = Serving::of(command.spawn().unwrap());
+    let remaining = |client: &str| {
+        let answer = serving
+            .client()
+            .get("/api/v1/instance")
+            .header("x-forwarded-for", client)
+            .send()
+            .expect(200);
+        answer.header("x-ratelimit-remaining").to_owned()
+    };
+    let first = remaining("203.0.113.9");
+    assert_ne!(remaining("203.0.113.9"), first);
+    assert_eq!(remaining("203.0.113.10"), first, "another client has its own");
+    assert_eq!(remaining("198.51.100.1, 203.0.113.11"), first);
+}
+
 #[test]
 fn two_cannot_share_a_data_directory() {
     let dir = Dir::new();
@@ -115,7 +193,7 @@ fn two_cannot_share_a_data_directory() {
 #[test]
 fn wrong_usage_is_one_line_and_status_2() {
     let dir = Dir::new();
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 12] = [
         &["--nonsense"],
         &["extra"],
         &["--cores", "many"],
@@ -124,6 +202,10 @@ fn wrong_usage_is_one_line_and_status_2() {
         &["--origin", "feed.example"],
         &["--log", "=="],
         &["--config", "/no/such/file"],
+        &["--proxies", "everybody"],
+        &["--proxies", "10.0.0.1/8"],
+        &["--proxies-speak", "proxy-protocol"],
+        &["--socket-mode", "rw"],
     ];
     for args in wrong {
         let output = feed()
@@ -163,7 +245,17 @@ fn an_address_that_cannot_be_had_is_a_fault() {
 fn help_tells_of_every_option() {
     let (status, out, error) = outcome(&feed().arg("--help").output().unwrap());
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    for option in ["--listen", "--data", "--cores", "--origin", "--log", "--config"] {
+    for option in [
+        "--listen",
+        "--socket-mode",
+        "--proxies",
+        "--proxies-speak",
+        "--data",
+        "--cores",
+        "--origin",
+        "--log",
+        "--config",
+    ] {
         assert!(out.contains(option), "{option}");
     }
 }

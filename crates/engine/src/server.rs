@@ -62,6 +62,11 @@ impl<A: App> Server<A> {
         }
     }
 
+    /// The service, to be changed before the start.
+    pub fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
     /// Listens on this address too, as [`Listen::parse`] reads it. What is wrong with it is said at the start.
     #[must_use]
     pub fn bind(mut self, address: &str) -> Self {

@@ -4,6 +4,7 @@ use axum::Router;
 use squall_engine::{Address, Error, Handle, Limits, Listen, Signals};
 
 use crate::front::Front;
+use crate::web::TrustedProxies;
 
 /// Serves a router.
 ///
@@ -46,6 +47,13 @@ impl Server {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.engine = self.engine.listen(listen);
+        self
+    }
+
+    /// Whose word is taken for who the client is: see [`crate::web::forwarded`]. Default: nobody's.
+    #[must_use]
+    pub fn behind(mut self, proxies: TrustedProxies) -> Self {
+        self.engine.app_mut().trust(proxies);
         self
     }
 

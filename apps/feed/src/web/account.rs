@@ -1,10 +1,8 @@
 //! Signing up, in and out.
 
-use std::net::{IpAddr, SocketAddr};
-
 use serde::{Deserialize, Serialize};
 use squall::sessions::Session;
-use squall::web::extract::{ConnectInfo, Query, State};
+use squall::web::extract::{ClientInfo, Query, State};
 use squall::web::http::HeaderValue;
 use squall::web::http::header::RETRY_AFTER;
 use squall::web::{Form, IntoResponse, Redirect, Response, StatusCode};
@@ -117,12 +115,12 @@ pub(super) async fn sign_in_page(visitor: Visitor, Query(next): Query<Next>) -> 
 /// `POST /sign-up`: the new person is signed in at once.
 pub(super) async fn sign_up(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: ClientInfo,
     session: Session,
     visitor: Visitor,
     Form(given): Form<Credentials>,
 ) -> Answer {
-    if let Err(wait) = app.may_sign_up(address(peer)) {
+    if let Err(wait) = app.may_sign_up(client.limit_ip()) {
         let errors = Errors {
             form: "Too many sign-ups from where you are. Try again in a moment.".to_owned(),
             ..Errors::default()
@@ -165,12 +163,12 @@ pub(super) async fn sign_up(
 /// `POST /sign-in`: an unknown name and a wrong password get the same answer, after the same time.
 pub(super) async fn sign_in(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: ClientInfo,
     session: Session,
     visitor: Visitor,
     Form(given): Form<Credentials>,
 ) -> Answer {
-    let (status, why, wait_ms) = match app.sign_in(&given.name, &given.password, address(peer)).await {
+    let (status, why, wait_ms) = match app.sign_in(&given.name, &given.password, client.limit_ip()).await {
         Ok(person) => {
             session.sign_in(person.id.get());
             return Ok(Redirect::to(local(&given.next)).into_response());
@@ -201,10 +199,6 @@ pub(super) async fn sign_in(
 fn retry_after(page: &mut Response, wait_ms: u64) {
     let seconds = HeaderValue::from(wait_ms.div_ceil(1_000));
     page.headers_mut().insert(RETRY_AFTER, seconds);
-}
-
-fn address(peer: SocketAddr) -> IpAddr {
-    peer.ip().to_canonical()
 }
 
 /// `POST /sign-out`: other pages that are open in this browser must not go on receiving, so the person's page streams

@@ -3,22 +3,27 @@
 //! `OPTIONS` is answered where no route does it itself (RFC 9110, section 9.3.7), `OPTIONS *` for the whole server; a
 //! method that no route could know is 501 and not 405 (section 15.6.2); and a 405 always says what is allowed
 //! (section 15.5.6). A request that needs none of that costs a look at its method and at its answer's status.
+//!
+//! What proxies say of their clients is believed or removed here ([`crate::web::forwarded`]): nothing of an application is
+//! outside of it.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::RouterIntoService;
 use axum::routing::future::RouteFuture;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::web::is_standard;
+use crate::web::forwarded::Malformed;
+use crate::web::{TrustedProxies, is_standard};
 
 /// What `OPTIONS *` says that the server takes, for one resource or another.
 const SERVER_ALLOWS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -27,13 +32,20 @@ const SERVER_ALLOWS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 #[derive(Clone)]
 pub(crate) struct Front {
     router: RouterIntoService<squall_engine::Body>,
+    /// Who is believed in who the client is.
+    proxies: Option<Arc<TrustedProxies>>,
 }
 
 impl Front {
     pub(crate) fn new(router: axum::Router) -> Self {
         Self {
             router: router.into_service(),
+            proxies: None,
         }
+    }
+
+    pub(crate) fn trust(&mut self, proxies: TrustedProxies) {
+        self.proxies = Some(Arc::new(proxies));
     }
 }
 
@@ -44,6 +56,8 @@ enum Ask {
     Options,
     /// A method that no route can be for.
     Unknown,
+    /// It cannot be told who asks.
+    Malformed(Malformed),
 }
 
 impl Ask {
@@ -69,7 +83,17 @@ impl Service<Request<squall_engine::Body>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<squall_engine::Body>) -> FrontFuture {
+    fn call(&mut self, mut request: Request<squall_engine::Body>) -> FrontFuture {
+        if let Some(proxies) = &self.proxies {
+            let (mut parts, body) = request.into_parts();
+            if let Err(malformed) = proxies.apply(&mut parts.headers, &mut parts.extensions, &parts.uri) {
+                return FrontFuture {
+                    inner: None,
+                    ask: Ask::Malformed(malformed),
+                };
+            }
+            request = Request::from_parts(parts, body);
+        }
         let ask = Ask::of(request.method());
         // In asterisk-form the path is `*`, which no route can have: routes begin with a slash.
         let inner = if ask == Ask::Options && request.uri().path() == "*" {
@@ -84,7 +108,7 @@ impl Service<Request<squall_engine::Body>> for Front {
 pin_project! {
     /// The answer to come.
     pub(crate) struct FrontFuture {
-        // None: the request is about the server.
+        // None: the request is about the server, or is refused.
         #[pin]
         inner: Option<RouteFuture<Infallible>>,
         ask: Ask,
@@ -97,6 +121,9 @@ impl Future for FrontFuture {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else {
+            if let Ask::Malformed(malformed) = this.ask {
+                return Poll::Ready(Ok(malformed.into_response()));
+            }
             let mut response = Response::new(Body::empty());
             allow_only(&mut response, HeaderValue::from_static(SERVER_ALLOWS));
             return Poll::Ready(Ok(response));
@@ -128,7 +155,7 @@ fn not_allowed(ask: Ask, response: &mut Response) {
             *response.body_mut() = Body::empty();
             allow_only(response, allow);
         }
-        Ask::Ordinary => {
+        Ask::Ordinary | Ask::Malformed(_) => {
             let allow = allowed(response.headers());
             response.headers_mut().insert(ALLOW, allow);
         }

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{RequestId, escape};
 use crate::BoxFuture;
-use crate::web::peer_addr;
+use crate::web::forwarded::client_ip;
 
 const TARGET: &str = "squall::access";
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -94,7 +94,7 @@ struct Line {
 
 impl Line {
     fn of_request(request: &Request, id: RequestId) -> Self {
-        let peer = peer_addr(request.extensions()).map(|peer| peer.ip().to_string());
+        let peer = client_ip(request.extensions()).map(|ip| ip.to_string());
         Self {
             id,
             method: request.method().clone(),

@@ -1,6 +1,7 @@
 //! Routing, extractors, responses and middleware: axum's, re-exported, so that one import is enough and one version
 //! is used. What axum has only together with its own server ([`ConnectInfo`]) is ours.
 
+pub mod forwarded;
 mod methods;
 mod names;
 pub(crate) mod origin;
@@ -12,9 +13,9 @@ pub mod ws;
 pub use axum::body::{Body, Bytes};
 pub use axum::response::{Html, IntoResponse, IntoResponseParts, Redirect, Response};
 pub use axum::{Extension, Form, Json, Router, extract::Request, http::StatusCode};
+pub use forwarded::{ClientAddr, ClientInfo, Scheme, TrustedProxies};
 pub(crate) use methods::is_standard;
 pub use names::{ROUTES_MAX, RouteNames};
-pub(crate) use peer::peer_addr;
 pub use peer::{ConnectInfo, ConnectInfoMissing};
 pub use secure_headers::{SecureHeaders, SecureHeadersService, secure_headers};
 pub use slash::redirect_slashes;
@@ -26,6 +27,7 @@ pub mod body {
 
 /// What a handler can ask for of a request.
 pub mod extract {
+    pub use super::forwarded::{ClientAddr, ClientInfo};
     pub use super::peer::{ConnectInfo, ConnectInfoMissing};
     pub use axum::extract::*;
 }

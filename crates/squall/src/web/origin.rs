@@ -1,7 +1,9 @@
 //! Whether a request was caused by a page of our own.
 
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
+
+use super::forwarded::client_host;
 
 /// Whether `origin` (`https://example.org`, as browsers write it) is the one that the request was sent to.
 ///
@@ -16,8 +18,7 @@ pub(crate) fn is_own_origin(origin: &str, parts: &Parts) -> bool {
         "https" => ":443",
         _ => return false,
     };
-    let own = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let own = own.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+    let own = client_host(&parts.extensions, &parts.headers, &parts.uri);
     let bare = |authority: &str| {
         authority
             .strip_suffix(default_port)

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 
 /// The address at the other end of the connection: an extractor of the shape of axum's.
 ///
-/// Behind a proxy it is the proxy's address: no field of the request is believed here.
+/// Behind a proxy it is the proxy's address: nothing that a proxy says is believed here. Who the client is says
+/// [`super::ClientInfo`].
 ///
 /// ```
 /// # use std::net::SocketAddr;
@@ -42,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectInfo<SocketAddr> {
 }
 
 /// The peer's address as the engine (or a test, with a [`ConnectInfo`] extension) noted it.
-pub(crate) fn peer_addr(extensions: &axum::http::Extensions) -> Option<SocketAddr> {
+fn peer_addr(extensions: &axum::http::Extensions) -> Option<SocketAddr> {
     let noted = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     noted.or_else(|| {
         extensions

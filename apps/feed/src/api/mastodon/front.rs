@@ -1,13 +1,13 @@
 //! What every request to the API passes before its handler: cross-origin rules, the token, the rate.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use squall::web::Request;
 use squall::web::extract::State;
 use squall::web::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use squall::web::middleware::Next;
-use squall::web::{ConnectInfo, IntoResponse, Response, now_ms};
+use squall::web::{ClientInfo, IntoResponse, Response, now_ms};
 
 use super::auth::{self, Auth};
 use super::error::ApiError;
@@ -35,7 +35,8 @@ impl Front {
 /// Looks the token up, counts the request, and runs the handler with [`Auth`], the [`Gate`] and the moment before the
 /// look-up in its extensions.
 pub(crate) async fn pass(State(front): State<Front>, mut request: Request, next: Next) -> Response {
-    let address = peer(&request);
+    let client = ClientInfo::of(request.extensions(), request.headers(), request.uri());
+    let address = client.limit_ip();
     let streaming = request.uri().path().starts_with("/api/v1/streaming");
     let token = if streaming {
         auth::streaming_token(request.headers(), request.uri())
@@ -103,14 +104,6 @@ fn write_cors(fields: &mut HeaderMap, preflight: bool) {
         );
         set(header::ACCESS_CONTROL_MAX_AGE, "86400");
     }
-}
-
-fn peer(request: &Request) -> IpAddr {
-    // Over a Unix socket there is no address; whoever may open the socket is one asker.
-    request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
 }
 
 /// Limits that are narrower than the front's, for the handlers that make things which last.
