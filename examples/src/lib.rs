@@ -22,9 +22,18 @@ impl Example {
     /// # Panics
     /// When it is not built, or ends before it listens.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// As [`Example::start`], with more arguments behind the address.
+    ///
+    /// # Panics
+    /// As [`Example::start`].
+    pub fn start_with(name: &str, args: &[&str]) -> Self {
         let program = program(name);
         let mut process = Command::new(&program)
             .arg("127.0.0.1:0")
+            .args(args)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -18,6 +18,7 @@ mod listen;
 pub mod metrics;
 mod networks;
 mod proxy;
+pub mod raw;
 mod server;
 mod socket;
 pub mod source;

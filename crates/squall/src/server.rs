@@ -78,6 +78,14 @@ impl Server {
         self
     }
 
+    /// Whether HTTP/2 is spoken with clients that begin it: over TLS those that chose it, in clear text those that know
+    /// that we speak it ("prior knowledge"). Default yes.
+    #[must_use]
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.engine = self.engine.http2(http2);
+        self
+    }
+
     /// Serves what follows through the doors of `live`.
     #[must_use]
     pub fn live(mut self, live: &crate::live::Live) -> Self {

@@ -8,4 +8,5 @@ pub(crate) mod outbox;
 pub(crate) mod proxy;
 pub(crate) mod request;
 mod small;
+pub(crate) mod stream;
 pub(crate) mod websocket;

@@ -66,7 +66,7 @@ impl<A: App> Core<A> {
                 }
             }
             Read::Header(header_bytes, proxied) => {
-                if !self.begin_client(id, proxied) {
+                if !self.begin_client(id, waiting.listener, proxied) {
                     return self.refuse_connection(id, Refused::PerAddressMax);
                 }
                 // What was held was too short to be a header, so the end is among the new bytes.
@@ -76,7 +76,7 @@ impl<A: App> Core<A> {
                 }
             }
             Read::Client => {
-                self.begin_client(id, None);
+                self.begin_client(id, waiting.listener, None);
                 if held == 0 {
                     self.received(id, bytes);
                 } else {
@@ -103,7 +103,7 @@ impl<A: App> Core<A> {
     }
 
     /// The client's first byte is next; unless its address has too many connections already.
-    fn begin_client(&self, id: ConnId, proxied: Option<Proxied>) -> bool {
+    fn begin_client(self: &Rc<Self>, id: ConnId, listener: u16, proxied: Option<Proxied>) -> bool {
         if let Some(client) = proxied.as_ref().and_then(Proxied::client)
             && !self.addresses.enter(&client)
         {
@@ -115,6 +115,7 @@ impl<A: App> Core<A> {
             conn.deadline = deadline;
             conn.state = State::Fresh;
         }
+        self.begin_service(id, listener);
         true
     }
 

@@ -54,10 +54,10 @@ impl Drop for WebSocket {
 }
 
 /// Counts a handler for as long as it runs.
-struct Running<A: App>(Rc<Core<A>>);
+pub(crate) struct Running<A: App>(Rc<Core<A>>);
 
 impl<A: App> Running<A> {
-    fn new(core: Rc<Core<A>>) -> Self {
+    pub(crate) fn new(core: Rc<Core<A>>) -> Self {
         core.handlers.set(core.handlers.get() + 1);
         Running(core)
     }

@@ -31,6 +31,7 @@ impl<A: App> Core<A> {
                     State::Follow(_) => 1,
                     State::WebSocket(_) => 2,
                     State::H2(_) => 3,
+                    State::Stream(_) => 4,
                     _ => continue,
                 },
                 None => continue,
@@ -39,7 +40,8 @@ impl<A: App> Core<A> {
                 0 => self.drain_parked(id, buffer),
                 1 => self.guarded(id, || self.pump(id)),
                 2 => self.guarded(id, || self.ws_drain(id)),
-                _ => self.guarded(id, || self.h2_drain(id)),
+                3 => self.guarded(id, || self.h2_drain(id)),
+                _ => self.guarded(id, || self.stream_drain(id)),
             }
         }
     }

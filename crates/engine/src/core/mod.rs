@@ -289,7 +289,7 @@ impl<A: App> Core<A> {
         }
     }
 
-    fn accept(&self, mut socket: Socket, peer: Peer, listener: u16) -> io::Result<ConnId> {
+    fn accept(self: &Rc<Self>, mut socket: Socket, peer: Peer, listener: u16) -> io::Result<ConnId> {
         let begin = self.options[usize::from(listener)].begin(&peer);
         let (peer, state) = match begin {
             Begin::Client => (CompactPeer::from(peer), State::Fresh),
@@ -309,6 +309,9 @@ impl<A: App> Core<A> {
         };
         // What the peer has sent already is announced by the poll set, as everything that comes later.
         self.conns.borrow_mut().insert(id, conn);
+        if begin == Begin::Client {
+            self.begin_service(id, listener);
+        }
         Ok(id)
     }
 
@@ -319,6 +322,7 @@ impl<A: App> Core<A> {
                 MayRead::Yes => {}
                 MayRead::No => return,
                 MayRead::Itself => return self.h2_turn(id),
+                MayRead::Task => return self.stream_event(id, true, false, until == Until::Blocked),
             }
             let read = match self.conns.borrow_mut().get_mut(id) {
                 Some(conn) => conn.socket.read(buffer),
@@ -356,7 +360,7 @@ impl<A: App> Core<A> {
             Kind::Http => self.http_writable(id),
             Kind::Follow => self.pump(id),
             Kind::H2 => return self.h2_turn(id),
-            Kind::WebSocket | Kind::ProxyHeader | Kind::Gone => {}
+            Kind::WebSocket | Kind::ProxyHeader | Kind::Stream | Kind::Gone => {}
         }
         self.readable(id, buffer, Until::Blocked);
     }
@@ -396,6 +400,7 @@ impl<A: App> Core<A> {
                 h2.note_readable(until == Until::Blocked);
                 return MayRead::Itself;
             }
+            State::Stream(_) => return MayRead::Task,
             State::Taken => false,
         };
         if may { MayRead::Yes } else { MayRead::No }
@@ -415,6 +420,7 @@ impl<A: App> Core<A> {
                 State::Follow(_) => Kind::Follow,
                 State::WebSocket(_) => Kind::WebSocket,
                 State::ProxyHeader(_) => Kind::ProxyHeader,
+                State::Stream(_) => Kind::Stream,
                 State::H2(_) | State::Taken => return,
             },
             None => return,
@@ -424,6 +430,7 @@ impl<A: App> Core<A> {
             Kind::ProxyHeader => self.proxy_received(id, bytes),
             Kind::Follow => self.follow_received(id, bytes),
             Kind::WebSocket => self.ws_received(id, bytes),
+            Kind::Stream => self.stream_received(id, bytes),
             Kind::H2 | Kind::Gone => self.close(id),
         }
     }
@@ -449,6 +456,7 @@ impl<A: App> Core<A> {
                 State::Follow(follow) if follow.is_blocked() => Kind::Follow,
                 State::WebSocket(ws) if ws.is_owed() => Kind::WebSocket,
                 State::H2(h2) if h2.note_writable() => Kind::H2,
+                State::Stream(_) => Kind::Stream,
                 _ => return,
             },
             None => return,
@@ -458,6 +466,7 @@ impl<A: App> Core<A> {
             Kind::Follow => self.pump(id),
             Kind::WebSocket => self.flush_socket(id),
             Kind::H2 => self.h2_turn(id),
+            Kind::Stream => self.stream_event(id, false, true, false),
             Kind::ProxyHeader | Kind::Gone => {}
         }
     }
@@ -476,6 +485,7 @@ impl<A: App> Core<A> {
             State::Follow(follow) => self.follow_gone(follow),
             State::WebSocket(_)
             | State::H2(_)
+            | State::Stream(_)
             | State::Fresh
             | State::Parked
             | State::ProxyHeader(_)
@@ -563,6 +573,8 @@ enum MayRead {
     No,
     /// It does so itself, in its turn.
     Itself,
+    /// Its task.
+    Task,
 }
 
 /// Which methods a connection's events go to.
@@ -572,6 +584,7 @@ enum Kind {
     WebSocket,
     ProxyHeader,
     H2,
+    Stream,
     Gone,
 }
 

@@ -8,6 +8,7 @@ use crate::conn::follow::Follow;
 use crate::conn::h2::H2;
 use crate::conn::http::Http;
 use crate::conn::proxy::Waiting;
+use crate::conn::stream::Held;
 use crate::conn::websocket::WebSocket;
 use crate::limits::Tick;
 use crate::metrics::{Activity, Label, Open, Protocol};
@@ -41,6 +42,8 @@ pub(crate) enum State {
     WebSocket(Box<WebSocket>),
     /// HTTP/2.
     H2(Box<H2>),
+    /// In the hands of a task.
+    Stream(Box<Held>),
     /// We have said our last; what the peer still sends is thrown away until it closes. Counts down the bytes.
     Lingering(u32),
     /// In the hands of a method of the core, which puts it back.
@@ -53,6 +56,7 @@ impl State {
         match self {
             State::Fresh | State::Parked | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
             State::H2(h2) => h2.census(),
+            State::Stream(_) => (Protocol::Raw, Activity::Active),
             State::Http(_) | State::Taken => (Protocol::Http1, Activity::Active),
             State::Follow(follow) => follow.census(),
             State::WebSocket(_) => (Protocol::WebSocket, Activity::Active),

@@ -40,6 +40,7 @@ impl<A: App> Core<A> {
             Follow,
             WebSocket,
             H2,
+            Stream,
             Close,
         }
         let due = match self.conns.borrow_mut().get_mut(id) {
@@ -48,6 +49,7 @@ impl<A: App> Core<A> {
                 State::Follow(_) => Due::Follow,
                 State::WebSocket(_) => Due::WebSocket,
                 State::H2(_) => Due::H2,
+                State::Stream(_) => Due::Stream,
                 State::Fresh | State::Parked => {
                     self.link.counts.timed_out.add(TimedOut::Idle, 1);
                     Due::Close
@@ -69,6 +71,7 @@ impl<A: App> Core<A> {
             Due::Follow => self.follow_overdue(id),
             Due::WebSocket => self.ws_overdue(id),
             Due::H2 => self.h2_overdue(id),
+            Due::Stream => self.stream_overdue(id),
             Due::Close => self.close(id),
         }
     }

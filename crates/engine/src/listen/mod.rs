@@ -20,6 +20,7 @@ use bind::UnixPath;
 
 use crate::error::Error;
 use crate::proxy::{Begin, ProxyProtocol};
+use crate::raw::{Service, Stream};
 use crate::socket::{Peer, Socket};
 
 /// The mode of a Unix socket unless said otherwise: its owner alone.
@@ -62,6 +63,8 @@ enum Place {
 pub(crate) struct Options {
     /// What a proxy says before the first byte of the client, if it is listened to.
     pub(crate) proxy: Option<ProxyProtocol>,
+    /// What its connections are given to, instead of HTTP.
+    pub(crate) raw: Option<Service>,
 }
 
 impl Options {
@@ -135,6 +138,17 @@ impl Listen {
     #[must_use]
     pub fn proxy(mut self, proxy: ProxyProtocol) -> Self {
         self.options.proxy = Some(proxy);
+        self
+    }
+
+    /// Connections are given to this service, and not to HTTP: see [`crate::raw`].
+    #[must_use]
+    pub fn raw<F, Fut>(mut self, serve: F) -> Self
+    where
+        F: Fn(Stream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        self.options.raw = Some(Service::new(serve));
         self
     }
 
