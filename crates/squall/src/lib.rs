@@ -17,11 +17,18 @@
 //! | [`log`] | logs, and one line for each request |
 //! | [`metrics`] | what the server counts |
 //! | [`limits`] | how often somebody may try |
+//! | [`compression`] | answers made smaller on their way |
+//! | [`decompression`] | requests that come compressed, undone within bounds |
+//! | [`uploads`] | files that peers send, in forms or alone, as streams |
 //! | [`testing`] | a real server, clients for all it speaks, and tests that fail on unexpected warnings |
 
 pub mod assets;
+#[cfg(feature = "compression")]
+pub mod compression;
 pub mod config;
 pub mod cookies;
+#[cfg(feature = "compression")]
+pub mod decompression;
 pub mod errors;
 pub mod files;
 mod front;
@@ -33,6 +40,7 @@ mod server;
 pub mod sessions;
 pub mod templates;
 pub mod testing;
+pub mod uploads;
 pub mod web;
 pub mod xsrf;
 

@@ -10,6 +10,8 @@ mod secure_headers;
 mod slash;
 pub mod ws;
 
+#[cfg(feature = "compression")]
+pub use crate::compression;
 pub use axum::body::{Body, Bytes};
 pub use axum::response::{Html, IntoResponse, IntoResponseParts, Redirect, Response};
 pub use axum::{Extension, Form, Json, Router, extract::Request, http::StatusCode};
@@ -23,6 +25,7 @@ pub use slash::redirect_slashes;
 /// Bodies of requests and responses.
 pub mod body {
     pub use axum::body::*;
+    pub use squall_engine::{BodyControl, BodyError};
 }
 
 /// What a handler can ask for of a request.

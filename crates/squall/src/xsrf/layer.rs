@@ -12,6 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::check::{Refused, Verdict, check_head, is_urlencoded_form, token_of_head};
+use super::multipart::{self, multipart_form};
 use super::token::XsrfToken;
 use super::{FORM_BYTES_MAX, NAME, Rules, Xsrf};
 use crate::BoxFuture;
@@ -81,6 +82,14 @@ async fn checked_body(rules: &Rules, parts: &Parts, body: Body, token: &XsrfToke
             Ok(body)
         } else {
             Err(refuse(Refused::TokenWrong, parts))
+        };
+    }
+    if let Some(decoder) = multipart_form(&parts.headers) {
+        let (text, body) = multipart::first_value(decoder, body, parts).await;
+        return match text {
+            Some(text) if token.accepts(&text) => Ok(body),
+            Some(_) => Err(refuse(Refused::TokenWrong, parts)),
+            None => Err(refuse(Refused::TokenMissing, parts)),
         };
     }
     if !is_urlencoded_form(&parts.headers) {

@@ -4,6 +4,10 @@
 //! (`Sec-Fetch-Site`, W3C Fetch Metadata), older ones name the page's `Origin`; where neither is said, a token that only our pages
 //! know must come along. Checked for every method but GET, HEAD, OPTIONS and TRACE.
 //!
+//! The token comes in a field of the head (`X-XSRFToken`), or in a form: anywhere in one that is urlencoded, and as the
+//! **first part** of one with files (`multipart/form-data`), which is not read further before the handler reads it. In the
+//! address it is not looked for: addresses stand in logs and in `Referer`.
+//!
 //! ```
 //! use squall::web::{Router, Html, routing::get};
 //! use squall::xsrf::{Xsrf, XsrfToken};
@@ -16,6 +20,7 @@
 
 mod check;
 mod layer;
+mod multipart;
 mod token;
 
 use std::sync::Arc;
@@ -28,6 +33,9 @@ pub use token::{XsrfToken, XsrfTokenMissing};
 
 /// Bytes of a form that is searched for its token; a longer one is answered 413. Only for requests that need a token.
 pub const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of a form with files that are read for its token: it is the first part, or it is not found.
+pub const FIRST_PART_BYTES_MAX: usize = 16 * 1024;
 
 /// The form field and the cookie.
 pub(crate) const NAME: &str = "_xsrf";

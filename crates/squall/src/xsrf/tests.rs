@@ -297,3 +297,74 @@ async fn under_tls_the_cookie_is_bound_to_the_host() {
     assert!(!refused.headers().contains_key(COOKIE));
     assert!(text(refused).await.contains("reload the page"));
 }
+
+/// Each part's name and value.
+fn form_with_files(parts: &[(&str, &str)]) -> String {
+    let part = |(name, value): &(&str, &str)| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    parts.iter().map(part).collect::<String>() + "--x--\r\n"
+}
+
+const MULTIPART: (&str, &str) = ("content-type", "multipart/form-data; boundary=x");
+
+#[tokio::test]
+async fn a_form_with_files_begins_with_its_token() {
+    let (cookie, token, _) = visitor().await;
+    let file = "f".repeat(100_000);
+    let send = async |parts: &[(&str, &str)]| {
+        let body = form_with_files(parts);
+        let fields = [MULTIPART, ("cookie", &cookie)];
+        let response = send(Xsrf::new(), Method::POST, "/", &fields, body.clone()).await;
+        let out = outcome(&response);
+        if out == "pass" {
+            assert_eq!(text(response).await, body, "the handler gets the whole body");
+        }
+        out
+    };
+    assert_eq!(send(&[("_xsrf", &token), ("file", &file)]).await, "pass");
+    assert_eq!(send(&[("_xsrf", &token)]).await, "pass");
+    assert_eq!(send(&[("file", "f"), ("_xsrf", &token)]).await, "token-missing");
+    assert_eq!(send(&[]).await, "token-missing");
+    assert_eq!(send(&[("_xsrf", ""), ("file", "f")]).await, "token-wrong");
+    assert_eq!(
+        send(&[("_xsrf", &token[1..]), ("file", "f")]).await,
+        "token-wrong"
+    );
+    assert_eq!(send(&[("_xsrf", &file)]).await, "token-missing");
+    assert_eq!(send(&[("_xsrf", &"0".repeat(257))]).await, "token-missing");
+}
+
+#[tokio::test]
+async fn a_form_with_files_is_not_read_far_for_its_token() {
+    let (cookie, token, _) = visitor().await;
+    let name = "Content-Disposition: form-data; name=_xsrf";
+    for (preamble, expect) in [(0, "pass"), (1000, "pass"), (1100, "token-missing")] {
+        let body = format!(
+            "{}\r\n--x\r\n{name}\r\n\r\n{token}\r\n--x--",
+            "p".repeat(preamble)
+        );
+        // In pieces, as from a socket.
+        let pieces: Vec<_> = body
+            .as_bytes()
+            .chunks(7)
+            .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+            .collect();
+        let stream = Body::from_stream(futures_util::stream::iter(pieces));
+        let response = send(
+            Xsrf::new(),
+            Method::POST,
+            "/",
+            &[MULTIPART, ("cookie", &cookie)],
+            stream,
+        )
+        .await;
+        assert_eq!(outcome(&response), expect);
+    }
+    for content_type in ["multipart/form-data", "multipart/mixed; boundary=x"] {
+        let fields = [("content-type", content_type), ("cookie", &*cookie)];
+        let body = form_with_files(&[("_xsrf", &token)]);
+        let response = send(Xsrf::new(), Method::POST, "/", &fields, body).await;
+        assert_eq!(outcome(&response), "token-missing");
+    }
+}
