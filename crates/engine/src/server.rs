@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::listen::{Address, Listen, Listener};
 use crate::metrics::Metrics;
 use crate::metrics::count::AcceptCounts;
+use crate::observer::Observer;
 use crate::source::{After, Attached, ConnId, Frame, Source};
 use crate::ws::Message;
 
@@ -326,27 +327,22 @@ impl Handle {
 
     /// What was counted so far. Costs some microseconds and nothing of the cores' time.
     pub fn metrics(&self) -> Metrics {
-        let mut refused = self.accept_counts.refused.tally();
-        for link in &self.links {
-            refused.add(&link.counts.refused.tally());
-        }
-        Metrics {
-            uptime: self.began.elapsed(),
-            cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
-            open_connections: self.open_connections() as u64,
-            connections_max: self.connections_max as u64,
-            refused,
-            accept_pauses: self.accept_counts.pauses.get(),
-            ..Metrics::default()
-        }
+        self.observer().metrics()
     }
 
     /// How many connections are open.
     pub fn open_connections(&self) -> usize {
-        self.links
-            .iter()
-            .map(|l| l.open.load(std::sync::atomic::Ordering::Relaxed))
-            .sum()
+        self.observer().open_connections()
+    }
+
+    /// Sees the same, for as long as it likes.
+    pub fn observer(&self) -> Observer {
+        Observer {
+            links: self.links.clone(),
+            accept_counts: self.accept_counts.clone(),
+            began: self.began,
+            connections_max: self.connections_max,
+        }
     }
 }
 
@@ -380,8 +376,22 @@ impl Signals {
     ///
     /// # Errors
     /// When the thread that waits for the end cannot be made.
-    pub fn wait_then_drain(mut self, handle: &Handle) -> Result<(), Error> {
+    pub fn wait_then_drain(self, handle: &Handle) -> Result<(), Error> {
+        self.wait_then_drain_after(handle, || Duration::ZERO)
+    }
+
+    /// As [`Signals::wait_then_drain`]; `announce` is called when the signal has come, and for so long as it says
+    /// everything is served as before: time for a load balancer to send elsewhere. Another signal ends that time.
+    ///
+    /// # Errors
+    /// As [`Signals::wait_then_drain`].
+    pub fn wait_then_drain_after(
+        mut self,
+        handle: &Handle,
+        announce: impl FnOnce() -> Duration,
+    ) -> Result<(), Error> {
         self.wait();
+        self.pause(announce());
         tracing::info!(connections = handle.open_connections(), "draining");
         handle.shutdown();
         let (ended, end) = tokio::sync::oneshot::channel();
@@ -403,6 +413,21 @@ impl Signals {
             }
         });
         Ok(())
+    }
+
+    /// Waits for so long, or for a signal.
+    fn pause(&mut self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        let Signals { runtime, term, int } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        });
     }
 
     fn wait(&mut self) {
