@@ -15,7 +15,9 @@
 //! | [`config`] | defaults < file < environment < command line |
 //! | [`errors`] | problem details for programs, pages for people |
 //! | [`log`] | logs, and one line for each request |
-//! | [`metrics`] | what the server counts |
+//! | [`metrics`] | what is counted, for Prometheus |
+//! | [`health`] | whether the program lives, and may be asked |
+//! | [`trace`] | which trace a request belongs to |
 //! | [`limits`] | how often somebody may try |
 //! | [`compression`] | answers made smaller on their way |
 //! | [`decompression`] | requests that come compressed, undone within bounds |
@@ -32,6 +34,7 @@ pub mod decompression;
 pub mod errors;
 pub mod files;
 mod front;
+pub mod health;
 pub mod limits;
 pub mod live;
 pub mod log;
@@ -40,6 +43,7 @@ mod server;
 pub mod sessions;
 pub mod templates;
 pub mod testing;
+pub mod trace;
 pub mod uploads;
 pub mod web;
 pub mod xsrf;

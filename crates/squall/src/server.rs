@@ -1,9 +1,14 @@
 //! A server for an axum router: the engine, with what an application expects around it.
 
+use std::time::Duration;
+
 use axum::Router;
 use squall_engine::{Address, Error, Handle, Limits, Listen, Signals};
 
 use crate::front::Front;
+use crate::health::Health;
+use crate::log::Access;
+use crate::metrics::Meters;
 use crate::web::TrustedProxies;
 
 /// Serves a router.
@@ -18,6 +23,9 @@ use crate::web::TrustedProxies;
 /// ```
 pub struct Server {
     engine: squall_engine::Server<Front>,
+    meters: Option<Meters>,
+    health: Option<Health>,
+    drain_delay: Duration,
 }
 
 impl Server {
@@ -25,6 +33,9 @@ impl Server {
     pub fn new(router: Router) -> Self {
         Server {
             engine: squall_engine::Server::new(Front::new(router)),
+            meters: None,
+            health: None,
+            drain_delay: Duration::ZERO,
         }
     }
 
@@ -93,6 +104,36 @@ impl Server {
         self
     }
 
+    /// Logs a line for each request, and gives each an id and its place in a trace: see [`crate::log::access`].
+    #[must_use]
+    pub fn access_log(mut self, access: Access) -> Self {
+        self.engine.app_mut().observe(access);
+        self
+    }
+
+    /// Counts requests by route into these, and shows what the engine counts: see [`crate::metrics`].
+    #[must_use]
+    pub fn metrics(mut self, meters: &Meters) -> Self {
+        self.engine.app_mut().count(meters);
+        self.meters = Some(meters.clone());
+        self
+    }
+
+    /// Tells this when the server has started, and when it drains: see [`crate::health`].
+    #[must_use]
+    pub fn health(mut self, health: &Health) -> Self {
+        self.health = Some(health.clone());
+        self
+    }
+
+    /// For so long after SIGTERM or SIGINT `/readyz` says no while everything is still served, so that load balancers send
+    /// elsewhere before the drain begins. Another signal ends it. Default none: without a load balancer it only takes time.
+    #[must_use]
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
+        self
+    }
+
     /// Its threads log to this instead of the process's subscriber: for tests, of which many run in one process
     /// ([`crate::testing::LogCapture::dispatch`]).
     #[must_use]
@@ -106,7 +147,14 @@ impl Server {
     /// # Errors
     /// An address that cannot be read or bound, or a thread that cannot be made.
     pub fn start(self) -> Result<Handle, Error> {
-        self.engine.start()
+        let handle = self.engine.start()?;
+        if let Some(meters) = self.meters {
+            meters.observe(handle.observer());
+        }
+        if let Some(health) = self.health {
+            health.observe(handle.observer());
+        }
+        Ok(handle)
     }
 
     /// Starts, and serves until SIGTERM or SIGINT; then drains and returns. A second signal ends the drain at once.
@@ -125,8 +173,20 @@ impl Server {
     pub fn run_with(self, ready: impl FnOnce(&Handle)) -> Result<(), Error> {
         squall_engine::raise_descriptor_limit();
         let signals = Signals::new()?;
+        let (health, delay) = (self.health.clone(), self.drain_delay);
         let handle = self.start()?;
         ready(&handle);
-        signals.wait_then_drain(&handle)
+        signals.wait_then_drain_after(&handle, || {
+            if let Some(health) = &health {
+                health.drain();
+            }
+            if !delay.is_zero() {
+                tracing::info!(
+                    seconds = delay.as_secs(),
+                    "not ready any more; the drain begins soon"
+                );
+            }
+            delay
+        })
     }
 }

@@ -22,8 +22,10 @@ use axum::routing::future::RouteFuture;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::log::{Access, How, Record, wrap};
+use crate::metrics::Relayed;
 use crate::web::forwarded::Malformed;
-use crate::web::{TrustedProxies, is_standard};
+use crate::web::{RouteNames, TrustedProxies, is_standard};
 
 /// What `OPTIONS *` says that the server takes, for one resource or another.
 const SERVER_ALLOWS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -34,18 +36,41 @@ pub(crate) struct Front {
     router: RouterIntoService<squall_engine::Body>,
     /// Who is believed in who the client is.
     proxies: Option<Arc<TrustedProxies>>,
+    names: RouteNames,
+    /// None: nobody wants to know of requests.
+    access: Option<Access>,
 }
 
 impl Front {
     pub(crate) fn new(router: axum::Router) -> Self {
         Self {
+            names: RouteNames::of(&router),
             router: router.into_service(),
             proxies: None,
+            access: None,
         }
     }
 
     pub(crate) fn trust(&mut self, proxies: TrustedProxies) {
         self.proxies = Some(Arc::new(proxies));
+    }
+
+    /// Observes requests in this way; what was counted before is counted on.
+    pub(crate) fn observe(&mut self, access: Access) {
+        let before = self.access.take().and_then(|access| access.into_how().metrics);
+        let access = access.routes(&self.names);
+        self.access = Some(match before {
+            Some(meters) => access.metrics(&meters),
+            None => access,
+        });
+    }
+
+    /// Counts requests.
+    pub(crate) fn count(&mut self, meters: &crate::metrics::Meters) {
+        meters.by_route(&self.names);
+        let access = self.access.take();
+        let access = access.unwrap_or_else(|| Access::of_how(How::silent()).routes(&self.names).spans(false));
+        self.access = Some(access.metrics(meters));
     }
 }
 
@@ -84,24 +109,35 @@ impl Service<Request<squall_engine::Body>> for Front {
     }
 
     fn call(&mut self, mut request: Request<squall_engine::Body>) -> FrontFuture {
+        let mut ask = Ask::of(request.method());
         if let Some(proxies) = &self.proxies {
             let (mut parts, body) = request.into_parts();
-            if let Err(malformed) = proxies.apply(&mut parts.headers, &mut parts.extensions, &parts.uri) {
-                return FrontFuture {
-                    inner: None,
-                    ask: Ask::Malformed(malformed),
-                };
+            // What is not believed is removed, and with it the sign that somebody stands between.
+            Relayed::note(&parts.headers, &mut parts.extensions);
+            let applied = proxies.apply(&mut parts.headers, &mut parts.extensions, &parts.uri);
+            if let Err(malformed) = applied {
+                ask = Ask::Malformed(malformed);
             }
             request = Request::from_parts(parts, body);
         }
-        let ask = Ask::of(request.method());
+        let record = self.access.as_ref().map(|access| access.begin(&mut request));
         // In asterisk-form the path is `*`, which no route can have: routes begin with a slash.
-        let inner = if ask == Ask::Options && request.uri().path() == "*" {
+        let about_the_server = ask == Ask::Options && request.uri().path() == "*";
+        let inner = if about_the_server || matches!(ask, Ask::Malformed(_)) {
             None
         } else {
-            Some(self.router.call(request))
+            let router = &mut self.router;
+            Some(within(record.as_deref(), || router.call(request)))
         };
-        FrontFuture { inner, ask }
+        FrontFuture { inner, ask, record }
+    }
+}
+
+/// Does something of a request's, as that if it is observed.
+fn within<T>(record: Option<&Record>, act: impl FnOnce() -> T) -> T {
+    match record {
+        Some(record) => record.within(act),
+        None => act(),
     }
 }
 
@@ -112,6 +148,7 @@ pin_project! {
         #[pin]
         inner: Option<RouteFuture<Infallible>>,
         ask: Ask,
+        record: Option<Box<Record>>,
     }
 }
 
@@ -122,14 +159,14 @@ impl Future for FrontFuture {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else {
             if let Ask::Malformed(malformed) = this.ask {
-                return Poll::Ready(Ok(malformed.into_response()));
+                return Poll::Ready(Ok(recorded(malformed.into_response(), this.record)));
             }
             let mut response = Response::new(Body::empty());
             allow_only(&mut response, HeaderValue::from_static(SERVER_ALLOWS));
-            return Poll::Ready(Ok(response));
+            return Poll::Ready(Ok(recorded(response, this.record)));
         };
         // Looked at where it is: a response is large, and every request has one.
-        let mut polled = inner.poll(context);
+        let mut polled = within(this.record.as_deref(), || inner.poll(context));
         if let Poll::Ready(Ok(response)) = &mut polled
             && matches!(
                 response.status(),
@@ -138,7 +175,18 @@ impl Future for FrontFuture {
         {
             not_allowed(*this.ask, response);
         }
-        polled
+        if this.record.is_none() {
+            return polled;
+        }
+        polled.map_ok(|response| recorded(response, this.record))
+    }
+}
+
+/// The answer, with the record of its request in its body, if there is one.
+fn recorded(response: Response, record: &mut Option<Box<Record>>) -> Response {
+    match record.take() {
+        Some(record) => wrap(response, record),
+        None => response,
     }
 }
 

@@ -16,14 +16,19 @@ pub(crate) fn one_line(text: &str) -> String {
     escaped(text, LINE_BYTES_MAX)
 }
 
+/// Whether a character breaks a line, or does what cannot be seen, in some viewer of logs.
+pub(super) fn is_hidden(character: char) -> bool {
+    // The line and paragraph separators break lines; the marks turn the direction of text.
+    let marks =
+        matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || marks
+}
+
 fn escaped(text: &str, bytes_max: usize) -> String {
     let cut = text.floor_char_boundary(bytes_max);
     let mut out = String::with_capacity(cut);
     for character in text[..cut].chars() {
-        // The line and paragraph separators break lines in some viewers; the marks turn the direction of text.
-        let hidden =
-            matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || hidden {
+        if is_hidden(character) {
             out.extend(character.escape_default());
         } else {
             out.push(character);

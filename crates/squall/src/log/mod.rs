@@ -24,8 +24,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub use access::{Access, AccessService, access};
+pub use access::{
+    Access, AccessFuture, AccessService, LINES_WAITING_MAX, Lines, LogUser, Output, Queries, access,
+};
+pub(crate) use access::{How, Record, wrap};
 pub(crate) use escape::one_line;
+pub(crate) use id::random;
 pub use id::{REQUEST_ID_BYTES_MAX, RequestId};
 
 /// How log lines look.
@@ -80,6 +84,12 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogError {
     message: String,
+}
+
+impl LogError {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message }
+    }
 }
 
 impl fmt::Display for LogError {

@@ -162,7 +162,7 @@ impl ClientInfo {
 }
 
 /// Who sent the request to us: the peer, or whom a trusted PROXY header names.
-pub(super) fn sender(extensions: &Extensions) -> Option<Peer> {
+pub(crate) fn sender(extensions: &Extensions) -> Option<Peer> {
     let named = extensions.get::<Proxied>().and_then(Proxied::client);
     let noted = || {
         extensions

@@ -36,7 +36,7 @@ use axum::http::header::{FORWARDED, HeaderMap, HeaderName};
 use squall_engine::{Networks, Peer};
 
 pub use info::{ClientAddr, ClientInfo, ClientUnknown, Scheme};
-pub(crate) use info::{client_host, client_ip};
+pub(crate) use info::{client_host, client_ip, sender};
 pub use layer::{ForwardedService, Malformed};
 
 /// Addresses of a chain that are looked at. Past it the request is refused (400): no honest chain is so long.
