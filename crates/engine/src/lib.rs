@@ -29,6 +29,9 @@ pub use accept::descriptors::raise_descriptor_limit;
 pub use app::{App, BoxError};
 pub use body::{Body, BodyControl, BodyError};
 pub use core::link::CoreWaker;
+#[cfg(feature = "mock")]
+#[doc(hidden)]
+pub use core::mock;
 pub use error::Error;
 pub use limits::{BUFFER_BYTES_MAX, H2Limits, Limits, SWEEP_INTERVAL};
 pub use listen::{Address, Listen, UNIX_MODE_DEFAULT};

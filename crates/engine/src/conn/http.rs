@@ -30,7 +30,7 @@ pub(crate) struct Http {
     /// Received and not used yet; at most one read's worth.
     pub(crate) input: Bytes,
     /// The beginning of a head. Either this or `input` is empty.
-    partial: Vec<u8>,
+    pub(crate) partial: Vec<u8>,
     /// How long `partial` was when it was last looked at.
     looked_bytes: usize,
     pub(crate) outbox: Outbox,

@@ -19,10 +19,10 @@ const ROUNDS_MAX: usize = 16;
 
 /// A WebSocket that is in the hands of a handler.
 pub(crate) struct WebSocket {
-    channel: Arc<Channel>,
+    pub(crate) channel: Arc<Channel>,
     decoder: Decoder,
     /// Frames that the socket has taken up to `written_bytes`.
-    owed: Vec<u8>,
+    pub(crate) owed: Vec<u8>,
     written_bytes: usize,
     /// There may be bytes in the socket that no event will announce.
     unread: bool,

@@ -17,7 +17,7 @@ const SWEEP_INTERVAL_US: Micros = SWEEP_INTERVAL.as_micros() as Micros;
 pub(crate) struct Clock {
     began: Instant,
     turn: Cell<Micros>,
-    tick: Cell<Tick>,
+    pub(super) tick: Cell<Tick>,
     unix_seconds: Cell<u64>,
     date: RefCell<[u8; 29]>,
     /// The same, as HTTP/2 wants it.

@@ -7,6 +7,8 @@
 pub(crate) mod clock;
 pub(crate) mod drain;
 pub(crate) mod link;
+#[cfg(any(test, feature = "mock"))]
+pub mod mock;
 pub(crate) mod slab;
 mod spare;
 mod sweep;

@@ -46,24 +46,41 @@ impl Answer {
 ///
 /// Stops after a 101, whose connection speaks another protocol, and gives back what follows it.
 pub(crate) fn read_all(
+    bytes: &[u8],
+    is_head: impl Fn(usize) -> bool,
+) -> Result<(Vec<Answer>, Vec<u8>), String> {
+    let (answers, rest) = read_what_came(bytes, is_head)?;
+    let is_cut = !rest.is_empty() && answers.last().is_none_or(|answer| answer.status != 101);
+    if is_cut {
+        return Err(format!("a head without an end: {}", rest.escape_ascii()));
+    }
+    Ok((answers, rest))
+}
+
+/// As [`read_all`], for a connection that may have been lost: the end of the last head may be missing, and what there
+/// is of that is given back.
+pub(crate) fn read_what_came(
     mut bytes: &[u8],
     is_head: impl Fn(usize) -> bool,
 ) -> Result<(Vec<Answer>, Vec<u8>), String> {
     let mut answers = Vec::new();
     let mut finals = 0;
-    while !bytes.is_empty() {
+    while bytes.windows(4).any(|four| four == b"\r\n\r\n") {
         let answer = read_one(&mut bytes, is_head(finals))?;
         finals += usize::from(answer.status >= 200);
         let (status, whole) = (answer.status, answer.whole);
         answers.push(answer);
         if status == 101 {
-            return Ok((answers, bytes.to_vec()));
+            break;
         }
         if !whole && !bytes.is_empty() {
-            return Err(format!("bytes after an answer that was cut: {bytes:?}"));
+            return Err(format!(
+                "bytes after an answer that was cut: {}",
+                bytes.escape_ascii()
+            ));
         }
     }
-    Ok((answers, Vec::new()))
+    Ok((answers, bytes.to_vec()))
 }
 
 /// The status codes of answers, such as `[200, 400]`.
