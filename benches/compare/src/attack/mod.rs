@@ -1,8 +1,11 @@
 //! Peers that misbehave, somebody beside them who does not, and what a server makes of both.
 
 pub mod bystander;
-pub mod slow_heads;
-pub mod unread;
+pub mod chart;
+pub mod flood;
+pub mod http2;
+pub mod plans;
+pub mod report;
 
 use std::fs;
 use std::io;
@@ -95,6 +98,15 @@ impl Watch {
         Ok(outcome.all_gone.is_some())
     }
 
+    /// An attacker has seen its own end; `left` others have not.
+    pub fn gone(&mut self, left: usize) {
+        let now = self.start.elapsed();
+        self.outcome.first_gone.get_or_insert(now);
+        if left == 0 {
+            self.outcome.all_gone.get_or_insert(now);
+        }
+    }
+
     /// Since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -109,9 +121,15 @@ impl Watch {
 }
 
 impl Outcome {
-    /// Memory that the attack cost at its worst, in bytes per attacker.
+    /// Memory that the attack cost at its worst, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.worst.bytes.saturating_sub(self.before.bytes)
+    }
+
+    /// The same, per attacker.
     #[must_use]
     pub fn bytes_per_attacker(&self, attackers: usize) -> f64 {
-        self.worst.bytes.saturating_sub(self.before.bytes) as f64 / attackers as f64
+        self.bytes() as f64 / attackers.max(1) as f64
     }
 }
