@@ -29,7 +29,7 @@ pub use accept::descriptors::raise_descriptor_limit;
 pub use app::{App, BoxError};
 pub use body::{Body, BodyControl, BodyError};
 pub use core::link::CoreWaker;
-#[cfg(feature = "mock")]
+#[cfg(any(test, feature = "mock"))]
 #[doc(hidden)]
 pub use core::mock;
 pub use error::Error;

@@ -33,6 +33,11 @@ pub(crate) trait Virtual: std::fmt::Debug + Send {
     /// Nothing more will be written; what was, is delivered.
     fn finish(&mut self);
 
+    /// Whether it is a stream within another connection; the socket in memory of a test is a connection.
+    fn is_stream(&self) -> bool {
+        true
+    }
+
     /// The answer of a long-poll: its head is sent now, and its body given back to be written.
     fn respond(&mut self, response: Response<Bytes>) -> io::Result<Bytes>;
 }
@@ -87,6 +92,11 @@ impl Socket {
             }
             Socket::Away => Ok(()),
         };
+    }
+
+    /// Whether it is a stream within another connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Socket::Virtual(s) if s.is_stream())
     }
 
     /// All is said, and the socket is about to be closed: what does not say so by being closed says it now.

@@ -167,15 +167,23 @@ impl Attacker {
 #[must_use]
 pub fn last_status(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
-    let status = text.rsplit("HTTP/1.1 ").next().filter(|_| text.contains("HTTP/1.1 "));
+    let status = text
+        .rsplit("HTTP/1.1 ")
+        .next()
+        .filter(|_| text.contains("HTTP/1.1 "));
     status.map_or_else(String::new, |rest| rest.chars().take(3).collect())
 }
 
 /// The code of the last close frame of a WebSocket.
 #[must_use]
 pub fn last_close_code(words: &[u8]) -> String {
-    let close = words.windows(4).rev().find(|frame| frame[0] == 0x88 && frame[1] >= 2 && frame[1] < 126);
-    close.map_or_else(String::new, |frame| format!("close {}", u16::from_be_bytes([frame[2], frame[3]])))
+    let close = words
+        .windows(4)
+        .rev()
+        .find(|frame| frame[0] == 0x88 && frame[1] >= 2 && frame[1] < 126);
+    close.map_or_else(String::new, |frame| {
+        format!("close {}", u16::from_be_bytes([frame[2], frame[3]]))
+    })
 }
 
 #[cfg(test)]
@@ -184,7 +192,10 @@ mod tests {
 
     #[test]
     fn last_words() {
-        assert_eq!(last_status(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n"), "408");
+        assert_eq!(
+            last_status(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n"),
+            "408"
+        );
         assert_eq!(last_status(b""), "");
         assert_eq!(last_close_code(b"\x81\x01a\x88\x02\x03\xf1"), "close 1009");
         assert_eq!(last_close_code(b"\x81\x01a"), "");

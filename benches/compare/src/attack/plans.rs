@@ -29,8 +29,6 @@ pub enum Attack {
     ContinuationFlood,
     /// A WebSocket message of tiny fragments without end.
     FragmentFlood,
-    /// Bodies of a kilobyte that become a gigabyte.
-    DeflateBomb,
 }
 
 /// What a server must keep to.
@@ -61,7 +59,6 @@ impl Attack {
             Self::RapidReset => "HTTP/2 rapid reset",
             Self::ContinuationFlood => "HTTP/2 CONTINUATION flood",
             Self::FragmentFlood => "WebSocket fragment flood",
-            Self::DeflateBomb => "deflate bomb",
         }
     }
 
@@ -77,7 +74,6 @@ impl Attack {
             Self::RapidReset => "requests and their resets without a pause",
             Self::ContinuationFlood => "one request with fields without end",
             Self::FragmentFlood => "one message of one-byte fragments without end",
-            Self::DeflateBomb => "1 MiB of gzip that is 1 GiB of zeros",
         }
     }
 
@@ -94,7 +90,6 @@ impl Attack {
             Self::RapidReset | Self::ContinuationFlood => (256.0 * KIB, BUSY),
             // A byte each of at most 131,072 fragments.
             Self::FragmentFlood => (320.0 * KIB, BUSY),
-            Self::DeflateBomb => (4096.0 * KIB, BUSY),
         };
         Allowed { bytes_each, p99 }
     }
@@ -158,11 +153,6 @@ impl Attack {
                 last_words: last_close_code,
                 ..plan(50, |address| client::open_websocket(address, "/ws/echo"))
             },
-            Self::DeflateBomb => Plan {
-                next: Box::new(|_| Vec::new()),
-                bytes_max: 0,
-                ..plan(20, open_bomb)
-            },
         }
     }
 }
@@ -199,9 +189,4 @@ fn fragments(sent: u64) -> Vec<u8> {
         return [&[0x01, 0x81, 0, 0, 0, 0, b'x'][..], &go_on].concat();
     }
     go_on
-}
-
-/// A stored gzip of one gibibyte of zeros takes a real compressor; see [`super::bomb`].
-fn open_bomb(address: SocketAddr) -> io::Result<TcpStream> {
-    client::connect(address)
 }

@@ -5,6 +5,7 @@
 
 pub mod aborts;
 pub mod followers;
+pub mod http2;
 pub mod plot;
 pub mod requests;
 pub mod samples;
@@ -26,6 +27,8 @@ pub enum Count {
     Connections,
     /// Bodies that came back as they were sent.
     Uploads,
+    /// Answers over HTTP/2.
+    Http2,
     /// WebSocket messages that came back.
     Echoes,
     /// Messages that followers received.
@@ -40,10 +43,11 @@ pub enum Count {
 
 impl Count {
     /// All of them, in the order of their columns.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::KeepAlive,
         Self::Connections,
         Self::Uploads,
+        Self::Http2,
         Self::Echoes,
         Self::Deliveries,
         Self::Polls,
@@ -58,6 +62,7 @@ impl Count {
             Self::KeepAlive => "keep_alive",
             Self::Connections => "connections",
             Self::Uploads => "uploads",
+            Self::Http2 => "http2",
             Self::Echoes => "ws_echoes",
             Self::Deliveries => "deliveries",
             Self::Polls => "polls",
@@ -185,6 +190,7 @@ pub fn start(shared: &Arc<Shared>, scale: f64) -> io::Result<Vec<JoinHandle<()>>
         spawn(shared, "pipeline", 10.0 * scale, requests::Pipeline::new(8)),
         spawn(shared, "connect", 20.0 * scale, requests::Connect),
         spawn(shared, "upload", 5.0 * scale, requests::Upload::new(100 * 1024)),
+        spawn(shared, "http2", 10.0 * scale, http2::Http2::new(10)?),
         spawn(shared, "ws echo", 100.0 * scale, sockets::Echo::new(20)),
         spawn(shared, "publish", 10.0 * scale, followers::Publish::default()),
         spawn(shared, "sse", 10.0 * scale, followers::Followers::sse(50)),

@@ -143,8 +143,8 @@ mod tests {
         let text = csv(&samples(|_| 5)[..2]);
         assert_eq!(
             text,
-            "seconds,rss_bytes,files,cpu_seconds,keep_alive,connections,uploads,ws_echoes,deliveries,polls,aborts,errors\n\
-             0.0,5,7,0.000,0,0,0,0,0,0,0,0\n36.0,5,7,0.000,0,0,0,0,0,0,0,0\n"
+            "seconds,rss_bytes,files,cpu_seconds,keep_alive,connections,uploads,http2,ws_echoes,deliveries,polls,aborts,errors\n\
+             0.0,5,7,0.000,0,0,0,0,0,0,0,0,0\n36.0,5,7,0.000,0,0,0,0,0,0,0,0,0\n"
         );
     }
 }

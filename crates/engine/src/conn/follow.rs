@@ -376,7 +376,7 @@ impl<A: App> Core<A> {
 
     fn is_virtual(&self, id: ConnId) -> bool {
         match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.socket, Socket::Virtual(_)),
+            Some(conn) => conn.socket.is_stream(),
             None => false,
         }
     }

@@ -479,7 +479,7 @@ impl<A: App> Core<A> {
             return;
         };
         // A stream within another connection was never let in by the acceptor.
-        if !matches!(conn.socket, Socket::Virtual(_)) {
+        if !conn.socket.is_stream() {
             self.left(conn.peer.counted());
         }
         match conn.state {

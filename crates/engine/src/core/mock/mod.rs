@@ -126,6 +126,7 @@ impl Bench {
             peer_info: true,
             link: Arc::new(Link::default()),
             options: Arc::new([Options::default()]),
+            http2: true,
             addresses: Arc::new(Addresses::new(usize::MAX)),
             source: source.clone(),
         };

@@ -144,6 +144,10 @@ impl Virtual for Wire {
         Ok(count)
     }
 
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     fn finish(&mut self) {
         self.lock().finished = true;
     }
