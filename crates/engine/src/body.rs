@@ -22,12 +22,22 @@ use crate::source::ConnId;
 #[derive(Debug)]
 pub struct Body(Kind);
 
+/// A body of whatever origin.
+#[cfg(feature = "http3")]
+pub(crate) trait Boxed:
+    http_body::Body<Data = Bytes, Error = BodyError> + std::fmt::Debug + Send
+{
+}
+
 #[derive(Debug)]
 enum Kind {
     Empty,
     Full(Bytes, Option<Arc<Whole>>),
     Arriving(Arc<Channel>),
     Streamed(Box<Incoming>),
+    /// From wherever else, with the limit that `Meter` knows.
+    #[cfg(feature = "http3")]
+    Boxed(Pin<Box<dyn Boxed>>, Arc<Meter>),
 }
 
 impl Body {
@@ -58,6 +68,11 @@ impl Body {
         Body(Kind::Streamed(Box::new(incoming)))
     }
 
+    #[cfg(feature = "http3")]
+    pub(crate) fn boxed(body: Pin<Box<dyn Boxed>>, meter: Arc<Meter>) -> Self {
+        Body(Kind::Boxed(body, meter))
+    }
+
     /// Changes, for this request, how many bytes its body may have. Takes effect for what has not been read yet; past
     /// it the body ends with an error, and the answer is 413 whatever the handler says.
     pub fn set_bytes_max(&self, bytes_max: u64) {
@@ -65,6 +80,8 @@ impl Body {
             Kind::Arriving(channel) => channel.set_bytes_max(bytes_max),
             Kind::Full(_, Some(whole)) => whole.set_bytes_max(bytes_max),
             Kind::Streamed(incoming) => incoming.set_bytes_max(bytes_max),
+            #[cfg(feature = "http3")]
+            Kind::Boxed(_, meter) => meter.set_bytes_max(bytes_max),
             Kind::Full(_, None) | Kind::Empty => {}
         }
     }
@@ -92,6 +109,8 @@ impl http_body::Body for Body {
             }
             Kind::Arriving(channel) => channel.poll(cx),
             Kind::Streamed(incoming) => Pin::new(&mut **incoming).poll_frame(cx),
+            #[cfg(feature = "http3")]
+            Kind::Boxed(body, _) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -100,6 +119,8 @@ impl http_body::Body for Body {
             Kind::Empty => true,
             Kind::Full(..) => false,
             Kind::Streamed(incoming) => incoming.is_end_stream(),
+            #[cfg(feature = "http3")]
+            Kind::Boxed(body, _) => body.is_end_stream(),
             Kind::Arriving(channel) => {
                 let state = channel.lock();
                 state.chunks.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
@@ -112,6 +133,8 @@ impl http_body::Body for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Streamed(incoming) => incoming.size_hint(),
+            #[cfg(feature = "http3")]
+            Kind::Boxed(body, _) => body.size_hint(),
             Kind::Arriving(channel) => match channel.lock().remaining {
                 Some(bytes) => SizeHint::with_exact(bytes),
                 None => SizeHint::default(),

@@ -13,6 +13,8 @@ mod body;
 mod conn;
 mod core;
 mod error;
+#[cfg(feature = "http3")]
+mod http3;
 mod limits;
 mod listen;
 pub mod metrics;

@@ -12,7 +12,7 @@ use crate::accept::Acceptor;
 use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::core::link::{CoreWaker, Link, Note};
-use crate::core::{self, Parts};
+use crate::core::{self, Parts, Prelude};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::listen::{Address, Listen, Listener};
@@ -36,7 +36,7 @@ pub type MakeSource = Arc<dyn Fn(CoreWaker) -> Rc<dyn Source> + Send + Sync>;
 /// squall_engine::Server::new(app).bind("127.0.0.1:8888").run()
 /// # }
 /// ```
-pub struct Server<A> {
+pub struct Server<A: App> {
     app: A,
     listens: Vec<Result<Listen, Error>>,
     cores: Option<usize>,
@@ -44,6 +44,8 @@ pub struct Server<A> {
     peer_info: bool,
     http2: bool,
     source: MakeSource,
+    /// What the first core does when it begins.
+    pub(crate) prelude: Option<Prelude<A>>,
     /// Where its threads log to; the process's subscriber if `None`.
     logs: Option<tracing::Dispatch>,
 }
@@ -59,6 +61,7 @@ impl<A: App> Server<A> {
             peer_info: true,
             http2: true,
             source: Arc::new(|_| Rc::new(NoSource)),
+            prelude: None,
             logs: None,
         }
     }
@@ -103,6 +106,11 @@ impl<A: App> Server<A> {
         self
     }
 
+    #[cfg(feature = "http3")]
+    pub(crate) fn limits_of(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Whether requests carry their [`crate::Peer`] as an extension. Default yes; it costs about 50 ns a request.
     #[must_use]
     pub fn peer_info(mut self, peer_info: bool) -> Self {
@@ -136,7 +144,7 @@ impl<A: App> Server<A> {
     ///
     /// # Errors
     /// An address that cannot be read or bound, or a thread that cannot be made.
-    pub fn start(self) -> Result<Handle, Error> {
+    pub fn start(mut self) -> Result<Handle, Error> {
         if self.listens.is_empty() {
             return Err(Error::new(
                 "the server has no address to listen on: call bind() first",
@@ -177,7 +185,7 @@ impl<A: App> Server<A> {
             );
             let (peer_info, ready, options) = (self.peer_info, ready.clone(), options.clone());
             let addresses = addresses.clone();
-            let http2 = self.http2;
+            let (http2, prelude) = (self.http2, self.prelude.take());
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let _end = EndOfCore(link.clone());
                 let make = || {
@@ -191,6 +199,7 @@ impl<A: App> Server<A> {
                         link,
                         addresses,
                         source,
+                        prelude,
                     }
                 };
                 // Whoever started us may have given up; then nobody listens, and the drain note is there already.

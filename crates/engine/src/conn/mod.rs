@@ -3,6 +3,8 @@
 pub(crate) mod answer;
 pub(crate) mod follow;
 pub(crate) mod h2;
+#[cfg(feature = "http3")]
+pub(crate) mod h3;
 pub(crate) mod http;
 pub(crate) mod outbox;
 pub(crate) mod proxy;

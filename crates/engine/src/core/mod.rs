@@ -110,7 +110,12 @@ pub(crate) struct Parts<A: App> {
     pub(crate) link: Arc<Link>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) source: Rc<dyn Source>,
+    /// What it does first, beside waiting for connections.
+    pub(crate) prelude: Option<Prelude<A>>,
 }
+
+/// Something that a core begins with.
+pub(crate) type Prelude<A> = Box<dyn FnOnce(&Rc<Core<A>>) -> io::Result<()> + Send>;
 
 /// Runs a core on this thread until it has drained. Calls `ready` when it has all that it needs from the system.
 pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>, ready: impl FnOnce()) -> io::Result<()> {
@@ -120,7 +125,12 @@ pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>, ready: impl FnOnce())
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let poll = mio::Poll::new()?;
-        let core = Rc::new(Core::new(make(), poll.registry().try_clone()?));
+        let mut parts = make();
+        let prelude = parts.prelude.take();
+        let core = Rc::new(Core::new(parts, poll.registry().try_clone()?));
+        if let Some(prelude) = prelude {
+            prelude(&core)?;
+        }
         let poll = nest(poll)?;
         ready();
         core.drive(poll).await

@@ -129,15 +129,7 @@ impl<A: App> Core<A> {
     pub(super) fn h2_refuse<B>(&self, mut asked: Asked, reject: &Reject) -> Answered<B> {
         self.link.counts.refused(reject.status);
         let text = format!("{}\n", reject.reason);
-        let mut response = Response::new(());
-        *response.status_mut() = reject.status;
-        let fields = response.headers_mut();
-        fields.insert(DATE, self.h2_date());
-        fields.insert(CONTENT_LENGTH, text.len().into());
-        fields.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        let response = self.h2_refusal(reject.status, text.len());
         // A stream that is gone needs no answer. The text is so short that it may wait for a window in the h2 crate.
         if let Ok(mut send) = asked.respond.send_response(response, asked.head_request)
             && !asked.head_request
@@ -145,6 +137,20 @@ impl<A: App> Core<A> {
             let _ = send.send_data(text.into(), true);
         }
         Answered::Over
+    }
+
+    /// The head of an answer in the engine's own words.
+    pub(in crate::conn) fn h2_refusal(&self, status: StatusCode, text_bytes: usize) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(DATE, self.h2_date());
+        fields.insert(CONTENT_LENGTH, text_bytes.into());
+        fields.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        response
     }
 
     fn check_becomes(&self, asked: Asked, parts: Parts, becomes: Becomes) -> Answered<A::Body> {
@@ -163,7 +169,7 @@ impl<A: App> Core<A> {
     }
 
     /// Makes a handler's fields those of HTTP/2, with the length and the date. Says how long the body is.
-    pub(super) fn h2_fields(
+    pub(in crate::conn) fn h2_fields(
         &self,
         parts: &mut Parts,
         head_request: bool,
@@ -211,7 +217,7 @@ impl<A: App> Core<A> {
 
 /// How long the body of an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
+pub(in crate::conn) enum Length {
     /// There is none.
     None,
     Exact(u64),
@@ -430,7 +436,7 @@ where
 }
 
 /// What a response asks its stream to become.
-fn becomes(parts: &mut Parts) -> Option<Becomes> {
+pub(in crate::conn) fn becomes(parts: &mut Parts) -> Option<Becomes> {
     if let Some(park) = parts.extensions.remove::<Park>() {
         return Some(Becomes::Parked(park));
     }
@@ -447,7 +453,7 @@ fn declared(fields: &HeaderMap) -> Option<u64> {
 }
 
 /// Removes what speaks of an HTTP/1 connection, and would make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
-pub(super) fn remove_connection_fields(fields: &mut HeaderMap) {
+pub(in crate::conn) fn remove_connection_fields(fields: &mut HeaderMap) {
     // The length first: it rules out nearly all fields at the cost of one comparison.
     let is_of_connection = |name: &HeaderName| match name.as_str().len() {
         7 => *name == UPGRADE,

@@ -24,7 +24,7 @@ use crate::ws::Extended;
 
 /// What is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wrong {
+pub(in crate::conn) enum Wrong {
     /// It is no message of HTTP/2: the stream is reset (RFC 9113 section 8.1.1).
     Malformed(&'static str),
     /// It is one, and is refused.
@@ -125,7 +125,7 @@ impl<A: App> Core<A> {
 
 /// Holds a request to RFC 9113 section 8.3.1 where the h2 crate does not, and makes it what applications expect:
 /// with a `Host`, and with one `Cookie`.
-fn check(parts: &mut Parts, limits: &HeadLimits) -> Result<(), Wrong> {
+pub(in crate::conn) fn check(parts: &mut Parts, limits: &HeadLimits) -> Result<(), Wrong> {
     if parts.headers.len() > limits.fields_max {
         return Err(Wrong::Refused(TOO_MANY_FIELDS));
     }

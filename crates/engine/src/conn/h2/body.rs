@@ -37,7 +37,7 @@ struct State {
 }
 
 impl Meter {
-    pub(super) fn new(bytes_max: u64) -> Arc<Self> {
+    pub(in crate::conn) fn new(bytes_max: u64) -> Arc<Self> {
         Arc::new(Meter {
             bytes_max: AtomicU64::new(bytes_max),
             received_bytes: AtomicU64::new(0),
@@ -57,7 +57,7 @@ impl Meter {
         self.looking.store(looking, Ordering::Relaxed);
     }
 
-    pub(super) fn received_bytes(&self) -> u64 {
+    pub(in crate::conn) fn received_bytes(&self) -> u64 {
         self.received_bytes.load(Ordering::Relaxed)
     }
 
@@ -69,7 +69,7 @@ impl Meter {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_too_large(&self) -> bool {
+    pub(in crate::conn) fn is_too_large(&self) -> bool {
         self.lock().failed == Some(BodyErrorKind::TooLarge)
     }
 
@@ -81,8 +81,28 @@ impl Meter {
         }
     }
 
+    /// So many bytes have come; an error if they are too many.
+    #[cfg(feature = "http3")]
+    pub(in crate::conn) fn receive(&self, bytes: u64) -> Result<(), ()> {
+        let received_bytes = self.received_bytes().saturating_add(bytes);
+        self.received_bytes.store(received_bytes, Ordering::Relaxed);
+        if received_bytes > self.bytes_max.load(Ordering::Relaxed) {
+            return Err(());
+        }
+        Ok(())
+    }
+
+    /// Whether what is still to come, as far as it is known, is past the limit.
+    #[cfg(feature = "http3")]
+    pub(in crate::conn) fn is_hopeless(&self, left_bytes: Option<u64>) -> bool {
+        // A declared length is held against the limit when the route behind whoever looks has said it.
+        let looking = self.looking.load(Ordering::Relaxed);
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        !looking && left_bytes.is_some_and(|left| self.received_bytes().saturating_add(left) > bytes_max)
+    }
+
     /// Ends the reading. The first reason counts.
-    pub(super) fn fail(&self, kind: BodyErrorKind) {
+    pub(in crate::conn) fn fail(&self, kind: BodyErrorKind) {
         let mut state = self.lock();
         state.failed.get_or_insert(kind);
         let wakers = [state.reader.take(), state.stream.take()];

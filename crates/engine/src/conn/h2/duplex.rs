@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::core::slab::{Conn, State};
 use crate::core::waker::ConnWaker;
 use crate::limits::NEVER;
-use crate::socket::{Socket, Virtual};
+use crate::socket::{Peer, Socket, Virtual};
 use crate::source::{ConnId, Framing};
 
 /// One stream, as a socket.
@@ -236,17 +236,26 @@ impl<A: App> Core<A> {
         parent: ConnId,
         make: impl FnOnce(Arc<ConnWaker>) -> Box<dyn Virtual>,
     ) -> Option<ConnId> {
+        let peer = self.conns.borrow_mut().get_mut(parent)?.peer.peer();
+        Some(self.insert_virtual_of(peer, make))
+    }
+
+    /// A record whose socket is within something that has no record.
+    pub(in crate::conn) fn insert_virtual_of(
+        &self,
+        peer: Peer,
+        make: impl FnOnce(Arc<ConnWaker>) -> Box<dyn Virtual>,
+    ) -> ConnId {
         let mut conns = self.conns.borrow_mut();
-        let peer = conns.get_mut(parent)?.peer.peer().into();
         let id = conns.next_id();
         let conn = Conn {
             socket: Socket::Virtual(Box::new(make(ConnWaker::new(self.link.clone(), id)))),
-            peer,
+            peer: peer.into(),
             life: id.life,
             deadline: NEVER,
             state: State::Taken,
         };
         conns.insert(id, conn);
-        Some(id)
+        id
     }
 }

@@ -6,14 +6,14 @@
 //! is not has a task of its own. Streams that become WebSockets or followers get records of their own (see
 //! `duplex`), so they cost what they cost over HTTP/1.
 
-mod answer;
-mod begin;
+pub(in crate::conn) mod answer;
+pub(in crate::conn) mod begin;
 pub(crate) mod body;
 mod duplex;
 mod gate;
 mod io;
 mod life;
-mod stream;
+pub(in crate::conn) mod stream;
 mod watch;
 
 use std::cell::RefCell;

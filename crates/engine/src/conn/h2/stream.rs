@@ -37,14 +37,14 @@ pub(super) enum Doing<A: App> {
 }
 
 /// A handler that has not answered.
-pub(super) enum Calling<A: App> {
+pub(in crate::conn) enum Calling<A: App> {
     /// Its service takes no call yet.
     NotReady(Box<(A, Request<Body>)>),
     Begun(Rest<A::Future>),
 }
 
 impl<A: App> Calling<A> {
-    fn poll(&mut self, core: &Core<A>, cx: &mut Context<'_>) -> Poll<Outcome<A::Body>> {
+    pub(in crate::conn) fn poll(&mut self, core: &Core<A>, cx: &mut Context<'_>) -> Poll<Outcome<A::Body>> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_call(cx)));
         match polled {
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),

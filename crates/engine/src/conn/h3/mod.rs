@@ -1,0 +1,236 @@
+//! HTTP/3 (RFC 9114), experimental: QUIC is the quinn crate's, frames and QPACK are the h3 crate's; what a peer may
+//! cost, and what a request is given, is decided here.
+//!
+//! All of it runs on the first core: QUIC has one socket for all its connections, and the crates want tasks. A
+//! connection costs tens of KiB, not tens of bytes. A request is served as over HTTP/2: by the same service, with the
+//! same limits; an SSE stream or a long-poll becomes a record of the slab like any other (see `pipe`). Not here:
+//! WebSockets (RFC 9220), server push, 0-RTT.
+
+mod body;
+mod pipe;
+mod request;
+
+use std::io;
+use std::net::UdpSocket;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt};
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::conn::websocket::Running;
+use crate::core::Core;
+use crate::error::Error;
+use crate::limits::{Limits, SWEEP_INTERVAL};
+use crate::socket::Peer;
+
+/// Requests of one connection at a time.
+const STREAMS_MAX: u32 = 100;
+
+/// What one connection may have on its way to us, and one stream of it, in bytes.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// What one connection may have on its way to its peer, in bytes.
+const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// From so many connections on, a new peer must show that its address is its own before it costs anything
+/// (RFC 9000 section 8.1.2).
+const UNPROVEN_MAX: usize = 64;
+
+/// The code for a connection that ends as it should (RFC 9114 section 8.1).
+const H3_NO_ERROR: VarInt = VarInt::from_u32(0x100);
+
+/// A bound socket and the keys to speak with: what the first core is given.
+pub(crate) struct Quic {
+    socket: UdpSocket,
+    config: quinn::ServerConfig,
+}
+
+impl Quic {
+    /// # Errors
+    /// A configuration without TLS 1.3.
+    pub(crate) fn new(
+        socket: UdpSocket,
+        tls: Arc<rustls::ServerConfig>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let crypto = QuicServerConfig::try_from(tls).map_err(|_| {
+            Error::new("HTTP/3 needs TLS 1.3 with AES-128-GCM, which this certificate's provider lacks")
+        })?;
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        config.transport_config(Arc::new(transport(limits)));
+        // A peer whose address changes goes on, as phones do: its path is validated first (RFC 9000 section 9.3).
+        config.migration(true);
+        Ok(Quic { socket, config })
+    }
+}
+
+fn transport(limits: &Limits) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    let idle =
+        IdleTimeout::try_from(limits.idle_timeout).unwrap_or(IdleTimeout::from(VarInt::from_u32(75_000)));
+    transport
+        .max_concurrent_bidi_streams(STREAMS_MAX.into())
+        // Control, and QPACK's two; more only for extensions that we do not know.
+        .max_concurrent_uni_streams(8_u8.into())
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .receive_window(CONNECTION_WINDOW_BYTES.into())
+        .send_window(SEND_WINDOW_BYTES)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(idle));
+    transport
+}
+
+impl<A: App> Core<A> {
+    /// Accepts on the socket until the core drains.
+    pub(crate) fn serve_quic(self: &Rc<Self>, quic: Quic) -> io::Result<()> {
+        let endpoint = Endpoint::new(
+            EndpointConfig::default(),
+            Some(quic.config),
+            quic.socket,
+            Arc::new(TokioRuntime),
+        )?;
+        let core = self.clone();
+        tokio::task::spawn_local(async move {
+            let _running = Running::new(core.clone());
+            core.accept_quic(&endpoint).await;
+        });
+        Ok(())
+    }
+
+    async fn accept_quic(self: &Rc<Self>, endpoint: &Endpoint) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                incoming = endpoint.accept() => match incoming {
+                    Some(incoming) => {
+                        if let Some(admitted) = self.admit(endpoint, incoming) {
+                            connections.spawn_local(admitted);
+                        }
+                    }
+                    None => break,
+                },
+                Some(_) = connections.join_next() => {}
+                () = self.drains() => break,
+            }
+        }
+        endpoint.set_server_config(None);
+        // Each ends by itself when its requests have ended; the drain's deadline ends those that don't.
+        while connections.join_next().await.is_some() {}
+        endpoint.close(H3_NO_ERROR, b"");
+        // The peers are told; who does not hear it finds out by its own time-out.
+        let told = tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle());
+        let _ = told.await;
+    }
+
+    /// Whether a connection may begin, and what it does then.
+    fn admit(
+        self: &Rc<Self>,
+        endpoint: &Endpoint,
+        incoming: Incoming,
+    ) -> Option<impl Future<Output = ()> + use<A>> {
+        let peer = Peer::Tcp(incoming.remote_address());
+        let open = endpoint.open_connections();
+        if open >= self.limits.connections_max || !self.addresses.enter(&peer) {
+            incoming.refuse();
+            return None;
+        }
+        let guard = Entered {
+            core: self.clone(),
+            peer,
+        };
+        if open >= UNPROVEN_MAX && !incoming.remote_address_validated() {
+            // Fails for one that was validated, which this is not.
+            let _ = incoming.retry();
+            return None;
+        }
+        let core = self.clone();
+        Some(async move {
+            let handshake = async { incoming.accept().ok()?.await.ok() };
+            let timeout = core.limits.header_read_timeout;
+            if let Ok(Some(connection)) = tokio::time::timeout(timeout, handshake).await {
+                core.serve_h3(connection, peer).await;
+            }
+            drop(guard);
+        })
+    }
+
+    async fn serve_h3(self: &Rc<Self>, quic: quinn::Connection, peer: Peer) {
+        let mut builder = h3::server::builder();
+        let head_bytes_max = self.limits.head.head_bytes_max as u64;
+        builder.max_field_section_size(head_bytes_max).send_grease(false);
+        let built = builder.build::<_, Bytes>(h3_quinn::Connection::new(quic.clone()));
+        let mut connection = match tokio::time::timeout(self.limits.header_read_timeout, built).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(_)) | Err(_) => return quic.close(H3_NO_ERROR, b""),
+        };
+        let mut requests = JoinSet::new();
+        let mut going_away = false;
+        let mut accepts = true;
+        while accepts || !requests.is_empty() {
+            tokio::select! {
+                accepted = connection.accept(), if accepts => match accepted {
+                    Ok(Some(resolver)) => {
+                        let core = self.clone();
+                        requests.spawn_local(async move { core.h3_request(resolver, peer).await });
+                    }
+                    Ok(None) => accepts = false,
+                    Err(error) => {
+                        tracing::debug!(%error, "an HTTP/3 connection ended");
+                        // Handlers whose peer is gone are cancelled with the set.
+                        return;
+                    }
+                },
+                Some(_) = requests.join_next() => accepts &= !(going_away && requests.is_empty()),
+                () = self.drains(), if !going_away => {
+                    going_away = true;
+                    accepts = connection.shutdown(0).await.is_ok() && !requests.is_empty();
+                }
+                () = self.drain_is_over(), if going_away => break,
+            }
+        }
+        drop(requests);
+        // A close throws away what is on its way still; a peer that was told to go closes when it has all.
+        let closed = tokio::time::timeout(self.limits.close_timeout, quic.closed());
+        tokio::select! {
+            _ = closed => {}
+            () = self.drain_is_over() => {}
+        }
+        quic.close(H3_NO_ERROR, b"");
+    }
+
+    /// Until the core begins to drain. Looks as often as the sweep does.
+    async fn drains(&self) {
+        while self.draining.get().is_none() {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+        }
+    }
+
+    /// Until the drain's deadline.
+    async fn drain_is_over(&self) {
+        while self
+            .draining
+            .get()
+            .is_none_or(|drain| drain.deadline > self.clock.tick())
+        {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+        }
+    }
+}
+
+/// A connection that is counted for its address, for as long as it lives.
+struct Entered<A: App> {
+    core: Rc<Core<A>>,
+    peer: Peer,
+}
+
+impl<A: App> Drop for Entered<A> {
+    fn drop(&mut self) {
+        self.core.addresses.leave(&self.peer);
+    }
+}

@@ -1,0 +1,324 @@
+//! HTTP/3 (RFC 9114) on real sockets, with the h3 crate's client.
+#![cfg(feature = "http3")]
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::{Buf, Bytes};
+use futures_util::stream;
+use h3::client::{RequestStream, SendRequest};
+use http::{HeaderMap, StatusCode};
+use http_body_util::StreamBody;
+use squall_engine::{Handle, Limits, Peer, Server};
+
+/// No test takes longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that speaks HTTP/3, and a client's idea of it.
+struct Served {
+    handle: Handle,
+    address: SocketAddr,
+    client: quinn::Endpoint,
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn served(router: Router, limits: Limits) -> Served {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let handle = Server::new(router.into_service())
+        .bind("127.0.0.1:0")
+        .cores(1)
+        .limits(limits)
+        .http3(socket, Arc::new(tls))
+        .unwrap()
+        .start()
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h3".to_vec()];
+    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    let mut client = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    client.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
+    Served {
+        handle,
+        address,
+        client,
+    }
+}
+
+type Client = SendRequest<h3_quinn::OpenStreams, Bytes>;
+type Stream = RequestStream<h3_quinn::BidiStream<Bytes>, Bytes>;
+
+impl Served {
+    async fn connect(&self) -> (Client, quinn::Connection) {
+        let quic = self
+            .client
+            .connect(self.address, "localhost")
+            .unwrap()
+            .await
+            .unwrap();
+        let (mut driver, send) = h3::client::new(h3_quinn::Connection::new(quic.clone()))
+            .await
+            .unwrap();
+        tokio::spawn(async move { poll_fn(|cx| driver.poll_close(cx)).await });
+        (send, quic)
+    }
+}
+
+async fn ask(client: &mut Client, method: &str, path: &str) -> Stream {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("https://localhost{path}"))
+        .body(())
+        .unwrap();
+    client.send_request(request).await.unwrap()
+}
+
+async fn body_of(stream: &mut Stream) -> (Vec<u8>, Option<HeaderMap>) {
+    let mut body = Vec::new();
+    while let Some(mut piece) = stream.recv_data().await.unwrap() {
+        body.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+    }
+    (body, stream.recv_trailers().await.unwrap())
+}
+
+async fn fetched(client: &mut Client, method: &str, path: &str, body: &[u8]) -> (Response<()>, Vec<u8>) {
+    let mut stream = ask(client, method, path).await;
+    if !body.is_empty() {
+        stream.send_data(Bytes::copy_from_slice(body)).await.unwrap();
+    }
+    stream.finish().await.unwrap();
+    let response = stream.recv_response().await.unwrap();
+    (response, body_of(&mut stream).await.0)
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, test).await })
+        .expect("the test ends in time");
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(async |request: Request| {
+                let peer = request.extensions().get::<Peer>().and_then(Peer::addr);
+                format!(
+                    "{} {} {}",
+                    request.headers()["host"].to_str().unwrap(),
+                    peer.is_some(),
+                    request.uri().path()
+                )
+            }),
+        )
+        .route("/echo", post(async |body: Bytes| body))
+        .route(
+            "/panic",
+            get(async || -> &'static str { panic!("this handler always panics") }),
+        )
+        .route(
+            "/never",
+            get(async || -> &'static str { std::future::pending().await }),
+        )
+        .route(
+            "/later",
+            get(async || {
+                tokio::task::yield_now().await;
+                "later"
+            }),
+        )
+        .route(
+            "/stream",
+            get(async || {
+                let mut trailers = HeaderMap::new();
+                trailers.insert("x-sum", "3".parse().unwrap());
+                let frames =
+                    ["one", "two"].map(|text| http_body::Frame::data(Bytes::from_static(text.as_bytes())));
+                let frames = frames.into_iter().chain([http_body::Frame::trailers(trailers)]);
+                Body::new(StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>))))
+            }),
+        )
+        .route(
+            "/broken",
+            get(async || {
+                let frames = [
+                    Ok(Bytes::from_static(b"half")),
+                    Err(std::io::Error::other("broken")),
+                ];
+                Body::from_stream(stream::iter(frames))
+            }),
+        )
+}
+
+#[test]
+fn requests_are_answered_in_place_and_later() {
+    run(async {
+        let served = served(routes(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let (response, body) = fetched(&mut client, "GET", "/", b"").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-length"], body.len().to_string());
+        assert!(response.headers().contains_key("date"));
+        assert_eq!(body, b"localhost true /");
+        assert_eq!(fetched(&mut client, "GET", "/later", b"").await.1, b"later");
+        let (head, none) = fetched(&mut client, "HEAD", "/later", b"").await;
+        assert_eq!(
+            (head.headers()["content-length"].as_bytes(), none.len()),
+            (&b"5"[..], 0)
+        );
+        assert_eq!(
+            fetched(&mut client, "GET", "/absent", b"").await.0.status(),
+            StatusCode::NOT_FOUND
+        );
+    });
+}
+
+#[test]
+fn bodies_go_both_ways() {
+    run(async {
+        let served = served(routes(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let large: Vec<u8> = (0..1_500_000_u32).map(|i| i as u8).collect();
+        assert!(fetched(&mut client, "POST", "/echo", &large).await.1 == large);
+        let mut stream = ask(&mut client, "GET", "/stream").await;
+        stream.finish().await.unwrap();
+        stream.recv_response().await.unwrap();
+        let (body, trailers) = body_of(&mut stream).await;
+        assert_eq!(body, b"onetwo");
+        assert_eq!(trailers.unwrap()["x-sum"], "3");
+    });
+}
+
+#[test]
+fn a_body_past_its_limit_is_413_and_a_length_that_lies_is_refused() {
+    run(async {
+        let mut limits = Limits::default();
+        limits.body.body_bytes_max = 1000;
+        let served = served(routes(), limits);
+        let (mut client, _quic) = served.connect().await;
+        assert_eq!(
+            fetched(&mut client, "POST", "/echo", &[b'x'; 1000])
+                .await
+                .0
+                .status(),
+            StatusCode::OK
+        );
+        let (response, _) = fetched(&mut client, "POST", "/echo", &[b'x'; 1001]).await;
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        for (said, sent) in [("5", &b"four"[..]), ("3", b"four")] {
+            let request = http::Request::post("https://localhost/echo").header("content-length", said);
+            let mut stream = client.send_request(request.body(()).unwrap()).await.unwrap();
+            stream.send_data(Bytes::copy_from_slice(sent)).await.unwrap();
+            stream.finish().await.unwrap();
+            let response = stream.recv_response().await.unwrap();
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_handler_that_panics_or_fails_costs_its_own_stream() {
+    run(async {
+        let served = served(routes(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let (response, _) = fetched(&mut client, "GET", "/panic", b"").await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let mut stream = ask(&mut client, "GET", "/broken").await;
+        stream.finish().await.unwrap();
+        let mut failed = stream.recv_response().await.is_err();
+        while !failed {
+            match stream.recv_data().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("half an answer looked whole"),
+                Err(_) => failed = true,
+            }
+        }
+        assert_eq!(fetched(&mut client, "GET", "/later", b"").await.1, b"later");
+    });
+}
+
+#[test]
+fn a_handler_that_takes_too_long_is_503() {
+    run(async {
+        let limits = Limits {
+            handler_timeout: Duration::from_millis(300),
+            ..Limits::default()
+        };
+        let served = served(routes(), limits);
+        let (mut client, _quic) = served.connect().await;
+        let (response, _) = fetched(&mut client, "GET", "/never", b"").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    });
+}
+
+#[test]
+fn a_drain_finishes_what_runs_and_closes() {
+    run(async {
+        let gate = Arc::new(tokio::sync::Notify::new());
+        let began = Arc::new(tokio::sync::Notify::new());
+        let (open, begins) = (gate.clone(), began.clone());
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                begins.notify_one();
+                open.notified().await;
+                "done"
+            }),
+        );
+        let served = served(router, Limits::default());
+        let (mut client, quic) = served.connect().await;
+        let mut stream = ask(&mut client, "GET", "/").await;
+        stream.finish().await.unwrap();
+        began.notified().await;
+        served.handle.shutdown();
+        gate.notify_one();
+        assert_eq!(stream.recv_response().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(body_of(&mut stream).await.0, b"done");
+        quic.close(0u8.into(), b"");
+        tokio::task::spawn_blocking(move || served.handle.join())
+            .await
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_tunnel_is_refused_and_costs_its_own_stream() {
+    run(async {
+        let served = served(routes(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let request = http::Request::connect("localhost:443").body(()).unwrap();
+        let mut stream = client.send_request(request).await.unwrap();
+        stream.finish().await.unwrap();
+        assert!(stream.recv_response().await.is_err());
+        assert_eq!(fetched(&mut client, "GET", "/later", b"").await.1, b"later");
+    });
+}
