@@ -17,14 +17,23 @@ use futures_util::stream;
 use h3::client::{RequestStream, SendRequest};
 use http::{HeaderMap, StatusCode};
 use http_body_util::StreamBody;
-use squall_engine::{Handle, Limits, Peer, Server};
+use squall_engine::{Limits, Peer, Server};
+
+mod common;
+#[path = "common/source.rs"]
+#[allow(dead_code, reason = "each test file uses its part")]
+mod source;
+
+use common::Running;
+use source::{Log, doors, source_of};
 
 /// No test takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that speaks HTTP/3, and a client's idea of it.
 struct Served {
-    handle: Handle,
+    handle: Running,
+    log: Arc<Log>,
     address: SocketAddr,
     client: quinn::Endpoint,
 }
@@ -33,7 +42,9 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn served(router: Router, limits: Limits) -> Served {
+fn served(router: Router, mut limits: Limits) -> Served {
+    // At the end of a test its client answers nothing any more.
+    limits.drain_timeout = limits.drain_timeout.min(Duration::from_secs(1));
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(provider())
@@ -44,10 +55,12 @@ fn served(router: Router, limits: Limits) -> Served {
         .unwrap();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = socket.local_addr().unwrap();
+    let log = Arc::new(Log::default());
     let handle = Server::new(router.into_service())
         .bind("127.0.0.1:0")
         .cores(1)
         .limits(limits)
+        .source(source_of(&log))
         .http3(socket, Arc::new(tls))
         .unwrap()
         .start()
@@ -64,7 +77,8 @@ fn served(router: Router, limits: Limits) -> Served {
     let mut client = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     client.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
     Served {
-        handle,
+        handle: Running::new(handle),
+        log,
         address,
         client,
     }
@@ -299,12 +313,12 @@ fn a_drain_finishes_what_runs_and_closes() {
         let mut stream = ask(&mut client, "GET", "/").await;
         stream.finish().await.unwrap();
         began.notified().await;
-        served.handle.shutdown();
+        served.handle.handle().shutdown();
         gate.notify_one();
         assert_eq!(stream.recv_response().await.unwrap().status(), StatusCode::OK);
         assert_eq!(body_of(&mut stream).await.0, b"done");
         quic.close(0u8.into(), b"");
-        tokio::task::spawn_blocking(move || served.handle.join())
+        tokio::task::spawn_blocking(move || served.handle.handle().join())
             .await
             .unwrap();
     });
@@ -320,5 +334,45 @@ fn a_tunnel_is_refused_and_costs_its_own_stream() {
         stream.finish().await.unwrap();
         assert!(stream.recv_response().await.is_err());
         assert_eq!(fetched(&mut client, "GET", "/later", b"").await.1, b"later");
+    });
+}
+
+#[test]
+fn a_stream_of_events_follows_the_log_over_http_3() {
+    run(async {
+        let served = served(doors(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let mut stream = ask(&mut client, "GET", "/sse").await;
+        stream.finish().await.unwrap();
+        assert_eq!(stream.recv_response().await.unwrap().status(), StatusCode::OK);
+        // More than the pipe and the windows hold at once, so that both ends wait for the other in turn.
+        let messages: Vec<Bytes> = (0..3000).map(|i| Bytes::from(format!("{i:01023}\n"))).collect();
+        let expected = messages.concat();
+        served.log.publish(messages);
+        let mut received = Vec::new();
+        while received.len() < expected.len() {
+            let mut piece = stream.recv_data().await.unwrap().unwrap();
+            received.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+        }
+        assert!(received == expected);
+        assert_eq!(served.log.following(), 1);
+    });
+}
+
+#[test]
+fn a_long_poll_is_answered_over_http_3() {
+    run(async {
+        let served = served(doors(), Limits::default());
+        let (mut client, _quic) = served.connect().await;
+        let mut stream = ask(&mut client, "GET", "/poll").await;
+        stream.finish().await.unwrap();
+        // Another request shows that the poll has had its turn.
+        assert_eq!(fetched(&mut client, "GET", "/", b"").await.1, b"hello");
+        served.log.publish([Bytes::from_static(b"news")]);
+        let response = stream.recv_response().await.unwrap();
+        assert_eq!(response.headers()["content-length"], "4");
+        assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+        assert_eq!(body_of(&mut stream).await.0, b"news");
+        assert_eq!(served.log.following(), 0);
     });
 }

@@ -35,10 +35,12 @@ impl<const N: usize> AsRef<[u8]> for Block<N> {
 
 /// As `Bytes::copy_from_slice`, cheaper when it is shared afterwards.
 pub(crate) fn copied(from: &[u8]) -> Bytes {
-    match from.len() {
-        0..=SMALL_BYTES => Block::<SMALL_BYTES>::copied(from),
-        ..=MEDIUM_BYTES => Block::<MEDIUM_BYTES>::copied(from),
-        _ => Bytes::copy_from_slice(from),
+    if from.len() <= SMALL_BYTES {
+        Block::<SMALL_BYTES>::copied(from)
+    } else if from.len() <= MEDIUM_BYTES {
+        Block::<MEDIUM_BYTES>::copied(from)
+    } else {
+        Bytes::copy_from_slice(from)
     }
 }
 

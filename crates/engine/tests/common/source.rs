@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use squall_engine::source::{After, Attached, ConnId, Frame, Framing, Park, Source};
 use squall_engine::wire::ws::{check_upgrade, close_frame, text_frame};
-use squall_engine::{CoreWaker, Limits, Message, Server};
+use squall_engine::{CoreWaker, Limits, MakeSource, Message, Server};
 
 use super::Running;
 
@@ -222,22 +222,27 @@ pub(crate) fn doors() -> Router {
         )
 }
 
+/// What each core has to do with the log.
+pub(crate) fn source_of(log: &Arc<Log>) -> MakeSource {
+    let log = log.clone();
+    Arc::new(move |waker| {
+        log.wakers.lock().unwrap().push(waker);
+        Rc::new(LogSource {
+            log: log.clone(),
+            followers: RefCell::default(),
+            next: RefCell::default(),
+        })
+    })
+}
+
 /// Serves an application whose connections may follow the log.
 pub(crate) fn serve_log(app: Router, cores: usize, limits: Limits) -> (Running, Arc<Log>) {
     let log = Arc::new(Log::default());
-    let shared = log.clone();
     let handle = Server::new(app.into_service())
         .bind("127.0.0.1:0")
         .cores(cores)
         .limits(limits)
-        .source(Arc::new(move |waker| {
-            shared.wakers.lock().unwrap().push(waker);
-            Rc::new(LogSource {
-                log: shared.clone(),
-                followers: RefCell::default(),
-                next: RefCell::default(),
-            })
-        }))
+        .source(source_of(&log))
         .start()
         .unwrap();
     (Running::new(handle), log)
