@@ -129,6 +129,7 @@ impl Bench {
             http2: true,
             addresses: Arc::new(Addresses::new(usize::MAX)),
             source: source.clone(),
+            prelude: None,
         };
         let registry = REGISTRY.with(mio::Registry::try_clone).expect("a descriptor");
         let core = Rc::new(Core::new(parts, registry));
