@@ -111,6 +111,18 @@ async fn echo(body: Body) -> Response {
     }
 }
 
+/// How many pieces its body comes in, and what they are together.
+async fn pieces(mut body: Body) -> String {
+    let (mut count, mut text) = (0, String::new());
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            count += 1;
+            text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+    }
+    format!("{count} {text}")
+}
+
 /// Reads its body with a limit of its own.
 async fn limited(Path(bytes_max): Path<u64>, request: Request) -> Response {
     if let Some(control) = request.extensions().get::<BodyControl>() {
@@ -152,6 +164,7 @@ fn app() -> Router {
         .route("/limit/{bytes}", post(limited))
         .route("/look/{bytes}", post(looking))
         .route("/ignore", post(|| async { "ignored" }))
+        .route("/pieces", post(pieces))
         .route(
             "/status/{code}",
             any(|Path(code): Path<u16>| async move { status(StatusCode::from_u16(code).unwrap()) }),
@@ -538,4 +551,20 @@ fn a_layer_may_look_at_a_body_before_its_route_says_the_limit() {
             assert_eq!(answer.contains("100000 bytes"), expected == "200", "{answer}");
         }
     }
+}
+
+#[test]
+fn tiny_chunks_are_joined_before_somebody_collects_them() {
+    let server = serve();
+    let text: String = ('a'..='z').cycle().take(999).collect();
+    let head = "POST /pieces HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    let chunks: String = text.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    // Not the end: that would be a body that is there whole.
+    let mut client = Client::connect(&server);
+    client.send(format!("{head}{chunks}").as_bytes());
+    client.send(b"0\r\n\r\n");
+    let answer = client.read_to_end();
+    let (count, got) = answer.rsplit("\r\n\r\n").next().unwrap().split_once(' ').unwrap();
+    assert_eq!(got, text);
+    assert!(count.parse::<usize>().unwrap() < 20, "{count} pieces");
 }

@@ -105,7 +105,11 @@ pub fn attack(plan: &Plan, address: SocketAddr, pid: u32, patience: Duration) ->
 }
 
 fn name(plan: &Plan, words: &[u8], error: &io::Error) -> String {
-    let said = (plan.last_words)(words);
+    let said = if plan.reads {
+        (plan.last_words)(words)
+    } else {
+        String::new()
+    };
     match (said.is_empty(), error.kind()) {
         (false, _) => said,
         (true, io::ErrorKind::UnexpectedEof) => "closed".to_owned(),

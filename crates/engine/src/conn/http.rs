@@ -194,10 +194,13 @@ impl Http {
 
     fn take_in(&mut self, bytes: &[u8]) {
         if self.partial.is_empty() {
-            self.input = if self.input.is_empty() {
-                small::copied(bytes)
-            } else {
+            self.input = if !self.input.is_empty() {
                 [&self.input, bytes].concat().into()
+            } else if self.exchange.is_some() {
+                // Bytes of a body: whoever keeps them should keep no more than them, or a body in drops is dear.
+                Bytes::copy_from_slice(bytes)
+            } else {
+                small::copied(bytes)
             };
             return;
         }

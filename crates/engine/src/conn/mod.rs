@@ -1,6 +1,7 @@
 //! What one connection does, by kind: methods of [`crate::core::Core`].
 
 pub(crate) mod answer;
+mod feed;
 pub(crate) mod follow;
 pub(crate) mod h2;
 #[cfg(feature = "http3")]

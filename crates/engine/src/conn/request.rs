@@ -11,15 +11,13 @@ use http::{Extensions, Request, Response, StatusCode};
 use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece, Reject};
 
 use crate::app::App;
-use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Judge, Look, Pace, Whole};
+use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Judge, Look, Whole};
 use crate::conn::answer::TaskGuard;
+use crate::conn::feed::{Fed, feed};
 use crate::conn::http::{Exchange, Http, Incoming, Wait};
 use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::source::ConnId;
-
-/// Bytes of a request body that are thrown away after the answer, to keep the connection. Past it, it is closed.
-const DISCARD_BYTES_MAX: u64 = 256 * 1024;
 
 /// What a handler comes to: a response, or that there is none (its service failed or panicked; logged already).
 pub(crate) type Outcome<B> = Option<Response<B>>;
@@ -323,46 +321,6 @@ pub(crate) const TOO_LARGE: Reject = Reject {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     reason: "the request body is larger than its limit",
 };
-
-/// What came of feeding a body.
-enum Fed {
-    Waiting,
-    Done,
-    Refused(Reject),
-    TooMuchToDiscard,
-}
-
-fn feed(body: &mut Incoming, input: &mut Bytes, mut discard: bool) -> Fed {
-    let mut trailers = None;
-    loop {
-        if !discard && body.channel.is_paused() {
-            return Fed::Waiting;
-        }
-        if discard && body.discarded_bytes > DISCARD_BYTES_MAX {
-            return Fed::TooMuchToDiscard;
-        }
-        match body.decoder.decode(input) {
-            Ok(Piece::More) => return Fed::Waiting,
-            Ok(Piece::Data(bytes)) => {
-                let count = bytes.len() as u64;
-                body.received_bytes += count;
-                if !discard {
-                    discard = body.channel.push(bytes) == Pace::Abandoned;
-                }
-                if discard {
-                    body.discarded_bytes += count;
-                }
-            }
-            Ok(Piece::Trailers(fields)) => trailers = Some(fields),
-            Ok(Piece::End) => {
-                body.channel.end(trailers);
-                return Fed::Done;
-            }
-            Err(_) if discard => return Fed::TooMuchToDiscard,
-            Err(reject) => return Fed::Refused(reject),
-        }
-    }
-}
 
 /// A body that is there whole, within the server's limit; its route may have a lower one.
 fn judged(http: &mut Http, bytes: Bytes) -> Body {
