@@ -19,6 +19,7 @@
 //! | [`health`] | whether the program lives, and may be asked |
 //! | [`trace`] | which trace a request belongs to |
 //! | [`limits`] | how often somebody may try |
+//! | [`tcp`] | connections to other servers, by name, with TLS |
 //! | [`compression`] | answers made smaller on their way |
 //! | [`decompression`] | requests that come compressed, undone within bounds |
 //! | [`uploads`] | files that peers send, in forms or alone, as streams |
@@ -41,6 +42,7 @@ pub mod log;
 pub mod metrics;
 mod server;
 pub mod sessions;
+pub mod tcp;
 pub mod templates;
 pub mod testing;
 pub mod trace;
