@@ -148,17 +148,19 @@ impl Acceptor {
     fn place(&mut self, socket: Socket, peer: &Peer, at: usize) {
         let now = Instant::now();
         let begin = self.options[at].begin(peer);
+        // Under TLS, no answer could be read.
+        let clear = self.options[at].tls.is_none();
         if begin == Begin::Refused {
             return self.shed.refuse(socket, Refused::Preface, false, now);
         }
         let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
         if open >= self.connections_max {
-            return self.shed.refuse(socket, Refused::ConnectionsMax, true, now);
+            return self.shed.refuse(socket, Refused::ConnectionsMax, clear, now);
         }
         // A proxy's connections are counted for the clients that it names, by the core that hears of them.
         let is_counted = begin == Begin::Client;
         if is_counted && !self.addresses.enter(peer) {
-            return self.shed.refuse(socket, Refused::PerAddressMax, true, now);
+            return self.shed.refuse(socket, Refused::PerAddressMax, clear, now);
         }
         if let Some(rate) = &mut self.rate {
             rate.take(now);
@@ -184,8 +186,9 @@ impl Acceptor {
                 let accepted = self.listeners[at].accept();
                 let refused = accepted.is_ok();
                 if let Ok((socket, _)) = accepted {
+                    let clear = self.options[at].tls.is_none();
                     self.shed
-                        .refuse(socket, Refused::Descriptors, true, Instant::now());
+                        .refuse(socket, Refused::Descriptors, clear, Instant::now());
                 }
                 self.shed.restore();
                 refused

@@ -25,6 +25,7 @@ pub mod raw;
 mod server;
 mod socket;
 pub mod source;
+pub mod tls;
 pub mod ws;
 
 pub use accept::descriptors::raise_descriptor_limit;

@@ -39,6 +39,7 @@ use crate::conn::stream::Shared;
 use crate::limits::ticks;
 use crate::proxy::Proxied;
 use crate::socket::Peer;
+use crate::tls::TlsInfo;
 
 /// What runs for a connection.
 type Serve = dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
@@ -78,14 +79,21 @@ pub struct Stream {
     shared: Arc<Shared>,
     peer: Peer,
     proxied: Option<Proxied>,
+    tls: Option<TlsInfo>,
 }
 
 impl Stream {
-    pub(crate) fn new(shared: Arc<Shared>, peer: Peer, proxied: Option<Proxied>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        peer: Peer,
+        proxied: Option<Proxied>,
+        tls: Option<TlsInfo>,
+    ) -> Self {
         Stream {
             shared,
             peer,
             proxied,
+            tls,
         }
     }
 
@@ -97,6 +105,11 @@ impl Stream {
     /// What the proxy said of the client, on a listener where the PROXY protocol is spoken.
     pub fn proxied(&self) -> Option<&Proxied> {
         self.proxied.as_ref()
+    }
+
+    /// What was negotiated, on a listener under TLS: the service begins when the handshake is complete.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
     }
 
     /// How long nothing may move before it is closed, to the second; `None` for ever. Default

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::metrics::count::AcceptCounts;
 use crate::observer::Observer;
 use crate::source::{After, Attached, ConnId, Frame, Source};
+use crate::tls::Tls;
 use crate::ws::Message;
 
 /// Makes the source of a core, on that core's thread.
@@ -89,6 +90,14 @@ impl<A: App> Server<A> {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listens.push(Ok(listen.into()));
+        self
+    }
+
+    /// Listens on this address too, as [`Listen::parse`] reads it, under TLS.
+    #[must_use]
+    pub fn listen_tls(mut self, address: &str, tls: &Tls) -> Self {
+        self.listens
+            .push(Listen::parse(address).map(|listen| listen.tls(tls)));
         self
     }
 

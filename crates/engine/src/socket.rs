@@ -1,4 +1,4 @@
-//! One accepted socket, whatever its family.
+//! One accepted socket, whatever its family, in clear or under TLS.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -8,6 +8,8 @@ use http::Response;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event::Source};
 
+use crate::tls::{Alpn, TlsInfo, TlsSocket};
+
 /// A socket of a core's poll set.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -15,8 +17,11 @@ pub(crate) enum Socket {
     Unix(UnixStream),
     /// No descriptor of its own: a stream within another connection. Boxed twice, so that a record stays small.
     Virtual(Box<Box<dyn Virtual>>),
-    /// In the hands of a stream (`crate::conn::stream`) or of HTTP/2 (`crate::conn::h2`), which keeps it.
-    Away,
+    /// Plaintext in and out; the handshake happens in [`Socket::read`].
+    Tls(Box<TlsSocket>),
+    /// In the hands of a stream (`crate::conn::stream`) or of HTTP/2 (`crate::conn::h2`), which keeps it. What is known of
+    /// it stays here.
+    Away(Option<TlsInfo>),
 }
 
 /// What stands in for a socket: a stream of HTTP/2 whose bytes are a WebSocket's or a follower's.
@@ -49,7 +54,8 @@ impl Socket {
         match self {
             Socket::Tcp(s) => s.register(registry, token, interest),
             Socket::Unix(s) => s.register(registry, token, interest),
-            Socket::Virtual(_) | Socket::Away => Ok(()),
+            Socket::Tls(s) => s.lower_mut().register(registry, token),
+            Socket::Virtual(_) | Socket::Away(_) => Ok(()),
         }
     }
 
@@ -58,7 +64,17 @@ impl Socket {
             Socket::Tcp(s) => s.read(buffer),
             Socket::Unix(s) => s.read(buffer),
             Socket::Virtual(s) => s.read(buffer),
-            Socket::Away => Err(ErrorKind::NotConnected.into()),
+            Socket::Tls(s) => s.read(buffer),
+            Socket::Away(_) => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Whether another read may bring something although no event announces it, after one that gave `read_bytes` for
+    /// a buffer of `buffer_bytes`.
+    pub(crate) fn may_have_more(&self, read_bytes: usize, buffer_bytes: usize) -> bool {
+        match self {
+            Socket::Tls(s) => s.may_have_more(),
+            _ => read_bytes == buffer_bytes,
         }
     }
 
@@ -67,7 +83,8 @@ impl Socket {
             Socket::Tcp(s) => s.write(bytes),
             Socket::Unix(s) => s.write(bytes),
             Socket::Virtual(s) => s.write(&[IoSlice::new(bytes)]),
-            Socket::Away => Err(ErrorKind::NotConnected.into()),
+            Socket::Tls(s) => s.write(bytes),
+            Socket::Away(_) => Err(ErrorKind::NotConnected.into()),
         }
     }
 
@@ -76,7 +93,8 @@ impl Socket {
             Socket::Tcp(s) => s.write_vectored(slices),
             Socket::Unix(s) => s.write_vectored(slices),
             Socket::Virtual(s) => s.write(slices),
-            Socket::Away => Err(ErrorKind::NotConnected.into()),
+            Socket::Tls(s) => s.write_vectored(slices),
+            Socket::Away(_) => Err(ErrorKind::NotConnected.into()),
         }
     }
 
@@ -90,7 +108,12 @@ impl Socket {
                 s.finish();
                 Ok(())
             }
-            Socket::Away => Ok(()),
+            Socket::Tls(s) => {
+                s.close_notify();
+                s.lower_mut().shutdown_write();
+                Ok(())
+            }
+            Socket::Away(_) => Ok(()),
         };
     }
 
@@ -105,6 +128,89 @@ impl Socket {
             s.finish();
         }
     }
+
+    /// Gives the socket into other hands.
+    pub(crate) fn take(&mut self) -> Socket {
+        let away = Socket::Away(self.tls_info().cloned());
+        std::mem::replace(self, away)
+    }
+
+    /// A connection under TLS.
+    pub(crate) fn under_tls(tls: TlsSocket) -> Self {
+        Socket::Tls(Box::new(tls))
+    }
+
+    /// What was before TLS is over: the next bytes are the handshake's.
+    pub(crate) fn begin_tls(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.begin();
+        }
+    }
+
+    /// Takes the first bytes of a handshake that were read already; false if there is to be none. Another read gives
+    /// what they come to.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Socket::Tls(tls) => tls.put_back(bytes),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes what the socket itself owes (ciphertext); whether the peer took any of it.
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        match self {
+            Socket::Tls(tls) => tls.flush(),
+            _ => Ok(false),
+        }
+    }
+
+    /// The end of this connection must not look like an end that was meant: an answer was cut.
+    pub(crate) fn abandon(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.abandon();
+        }
+    }
+
+    /// A TLS socket whose handshake is not complete.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        matches!(self, Socket::Tls(tls) if tls.is_handshaking())
+    }
+
+    /// How long the handshake may take, if there is one.
+    pub(crate) fn handshake_timeout(&self) -> Option<std::time::Duration> {
+        match self {
+            Socket::Tls(tls) => tls.handshake_timeout(),
+            _ => None,
+        }
+    }
+
+    /// What was negotiated, once it is. None in clear.
+    pub(crate) fn tls_info(&self) -> Option<&TlsInfo> {
+        match self {
+            Socket::Tls(tls) => tls.info(),
+            Socket::Away(info) => info.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What the connection is to speak, by agreement of the peers (RFC 7301). In clear there is none.
+    pub(crate) fn speaks(&self) -> Speaks {
+        match self.tls_info().map(TlsInfo::alpn) {
+            None => Speaks::Anything,
+            Some(Some(Alpn::Http2)) => Speaks::Http2,
+            Some(Some(Alpn::Http1) | None) => Speaks::Http1,
+        }
+    }
+}
+
+/// What a connection may begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// Either version, as its first bytes show.
+    Anything,
+    Http1,
+    Http2,
 }
 
 /// Who is at the other end. A request extension.

@@ -596,8 +596,7 @@ fn http_2_is_the_first_thing_that_is_said_or_it_is_refused() {
 
 #[test]
 fn a_server_may_speak_http_1_alone() {
-    let handle = Server::new(hello().into_service())
-        .bind("127.0.0.1:0")
+    let handle = common::bind(Server::new(hello().into_service()))
         .cores(1)
         .http2(false)
         .start()

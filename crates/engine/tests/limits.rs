@@ -308,7 +308,10 @@ fn what_is_open_is_counted_exactly() {
         for client in &mut clients {
             // Who was refused already may not take it.
             let _ = client.socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-            served += usize::from(client.read_head().starts_with("HTTP/1.1 200 "));
+            // And under TLS it cannot be told.
+            let mut start = [0; 13];
+            let answered = client.socket.read_exact(&mut start).is_ok();
+            served += usize::from(answered && &start == b"HTTP/1.1 200 ");
             assert!(server.handle().open_connections() <= 40);
         }
         assert_eq!(served, 40);

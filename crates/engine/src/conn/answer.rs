@@ -414,6 +414,7 @@ impl<A: App> Core<A> {
         tracing::warn!(%error, "a response body failed on its way; the connection is closed");
         http.exchange = None;
         http.closing = true;
+        http.cut = true;
         http.input = Bytes::new();
     }
 
@@ -511,6 +512,7 @@ impl<A: App> Core<A> {
             Some(mut http) => {
                 http.exchange = None;
                 self.put_http(id, http);
+                self.abandon(id);
                 self.close(id);
             }
             None => self.close(id),

@@ -21,6 +21,7 @@ use crate::core::clock::Micros;
 use crate::core::slab::State;
 use crate::limits::{BUFFER_BYTES_MAX, NEVER, Tick};
 use crate::metrics::TimedOut;
+use crate::socket::Speaks;
 use crate::source::{ConnId, Framing, Park};
 use crate::ws::OnUpgrade;
 
@@ -40,6 +41,8 @@ pub(crate) struct Http {
     pub(crate) closing: bool,
     /// Nothing was asked on this connection before: it may turn out to be HTTP/2.
     pub(crate) is_first: bool,
+    /// An answer was cut where nothing but the end of the connection tells.
+    pub(crate) cut: bool,
     /// The peer may still be sending: its last bytes must be read away, or our answer would be lost in a reset.
     pub(crate) linger: bool,
     /// There may be bytes in the socket that no event will announce.
@@ -233,6 +236,11 @@ impl Http {
         self.input = Bytes::new();
     }
 
+    /// The socket took something, whatever it was of.
+    pub(crate) fn took_some(&mut self) {
+        self.progress = true;
+    }
+
     fn waits_for(&self) -> Wait {
         if !self.outbox.is_empty() {
             return Wait::Write;
@@ -251,6 +259,12 @@ impl Http {
         }
     }
 }
+
+/// RFC 9113 section 3.2: who agreed to HTTP/2 speaks it.
+const NOT_HTTP2: Reject = Reject {
+    status: StatusCode::BAD_REQUEST,
+    reason: "the peers have agreed to speak HTTP/2",
+};
 
 impl<A: App> Core<A> {
     pub(crate) fn http_received(self: &Rc<Self>, id: ConnId, bytes: &[u8]) {
@@ -295,13 +309,16 @@ impl<A: App> Core<A> {
                 &mut self.spare_headers.borrow_mut(),
             );
             match parsed {
+                Ok(Parsed::Complete(_)) if http.is_first && self.speaks(id) == Speaks::Http2 => {
+                    self.refuse(&mut http, &NOT_HTTP2);
+                }
                 Ok(Parsed::Complete(head)) => {
                     http.is_first = false;
                     bytes::Buf::advance(&mut http.input, head.head_bytes);
                     self.begin(id, &mut http, head);
                 }
                 Ok(Parsed::Partial) => http.hold_partial(),
-                Err(_) if self.is_h2(&http) => return self.become_h2(id, http),
+                Err(_) if self.is_h2(id, &http) => return self.become_h2(id, http),
                 Err(reject) => self.refuse(&mut http, &reject),
             }
         }
@@ -321,6 +338,9 @@ impl<A: App> Core<A> {
             return self.become_other(id, http, becomes);
         }
         if http.closing && http.outbox.is_empty() && http.exchange.is_none() {
+            if http.cut {
+                self.abandon(id);
+            }
             // Bytes that nobody has read make the close a reset, and a reset can overtake our last bytes.
             let linger = http.linger || http.unread;
             self.recycle(http);
@@ -476,9 +496,19 @@ impl<A: App> Core<A> {
     }
 
     /// Whether what is no head of HTTP/1 is the preface of HTTP/2, as far as it has come.
-    fn is_h2(&self, http: &Http) -> bool {
+    fn is_h2(&self, id: ConnId, http: &Http) -> bool {
         let begun = http.input.len().min(PREFACE.len());
-        self.http2 && http.is_first && http.input[..begun] == PREFACE[..begun]
+        self.http2
+            && http.is_first
+            && http.input[..begun] == PREFACE[..begun]
+            && self.speaks(id) != Speaks::Http1
+    }
+
+    fn speaks(&self, id: ConnId) -> Speaks {
+        let mut conns = self.conns.borrow_mut();
+        conns
+            .get_mut(id)
+            .map_or(Speaks::Anything, |conn| conn.socket.speaks())
     }
 
     pub(crate) fn http_writable(self: &Rc<Self>, id: ConnId) {
@@ -555,6 +585,7 @@ impl<A: App> Core<A> {
         }
         if begun {
             self.put_http(id, http);
+            self.abandon(id);
             return self.close(id);
         }
         self.refuse(&mut http, &Reject { status, reason });

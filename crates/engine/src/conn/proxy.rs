@@ -70,17 +70,14 @@ impl<A: App> Core<A> {
                     return self.refuse_connection(id, Refused::PerAddressMax);
                 }
                 // What was held was too short to be a header, so the end is among the new bytes.
-                let rest = &mut bytes[header_bytes - held..];
-                if !rest.is_empty() {
-                    self.received(id, rest);
-                }
+                self.client_received(id, &mut bytes[header_bytes - held..]);
             }
             Read::Client => {
                 self.begin_client(id, waiting.listener, None);
                 if held == 0 {
-                    self.received(id, bytes);
+                    self.client_received(id, bytes);
                 } else {
-                    self.received(id, &mut waiting.partial);
+                    self.client_received(id, &mut waiting.partial);
                 }
             }
         }
@@ -109,14 +106,30 @@ impl<A: App> Core<A> {
         {
             return false;
         }
-        let deadline = self.after(self.limits.header_read_timeout);
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             conn.peer = CompactPeer::proxy(conn.peer.peer(), proxied);
-            conn.deadline = deadline;
+            conn.socket.begin_tls();
+            conn.deadline = self.first_deadline(&conn.socket);
             conn.state = State::Fresh;
         }
-        self.begin_service(id, listener);
+        self.begin_unless_tls(id, listener);
         true
+    }
+
+    /// The client's first bytes: of a request, or of its handshake.
+    fn client_received(self: &Rc<Self>, id: ConnId, bytes: &mut [u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let is_ciphertext = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => conn.socket.put_back(bytes),
+            None => return,
+        };
+        if is_ciphertext {
+            self.turn_later(id);
+        } else {
+            self.received(id, bytes);
+        }
     }
 
     fn refuse_connection(&self, id: ConnId, why: Refused) {

@@ -64,14 +64,18 @@ impl<A: App> Core<A> {
 
     /// Says whose request it is.
     pub(crate) fn tell_of_peer(&self, id: ConnId, extensions: &mut Extensions) {
-        if !self.peer_info {
+        let mut conns = self.conns.borrow_mut();
+        let Some(conn) = conns.get_mut(id) else {
             return;
-        }
-        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+        };
+        if self.peer_info {
             extensions.insert(conn.peer.peer());
             if let Some(proxied) = conn.peer.proxied() {
                 extensions.insert(proxied.clone());
             }
+        }
+        if let Some(info) = conn.socket.tls_info() {
+            extensions.insert(info.clone());
         }
     }
 

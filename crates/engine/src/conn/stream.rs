@@ -127,7 +127,7 @@ impl Shared {
                 Ok(count) => {
                     into.advance(count);
                     state.ended |= count == 0 && room > 0;
-                    state.readable = count == room || state.hung_up || state.ended;
+                    state.readable = state.socket.may_have_more(count, room) || state.hung_up || state.ended;
                     state.moved = true;
                     state.bytes_in += count as u64;
                     coop.made_progress();
@@ -221,7 +221,7 @@ impl Shared {
     fn close(&self, kind: ErrorKind) {
         let mut state = self.lock();
         state.closed.get_or_insert(kind);
-        let socket = std::mem::replace(&mut state.socket, Socket::Away);
+        let socket = state.socket.take();
         let mut wakers = std::mem::take(&mut state.drains);
         wakers.extend(state.reader.take());
         wakers.extend(state.writer.take());
@@ -232,7 +232,8 @@ impl Shared {
 }
 
 impl<A: App> Core<A> {
-    /// A connection begins: if its listener has a service of its own, that gets it.
+    /// A connection begins, after its handshake if it is under TLS: if its listener has a service of its own, that gets
+    /// it.
     pub(crate) fn begin_service(self: &Rc<Self>, id: ConnId, listener: u16) {
         if let Some(service) = &self.options[usize::from(listener)].raw {
             self.become_stream(id, service);
@@ -253,13 +254,14 @@ impl<A: App> Core<A> {
         let (stream, deadline) = {
             let mut conns = self.conns.borrow_mut();
             let Some(conn) = conns.get_mut(id) else { return };
-            let socket = std::mem::replace(&mut conn.socket, Socket::Away);
+            let socket = conn.socket.take();
             let idle_ticks = ticks(self.limits.idle_timeout);
             let shared = Shared::new(socket, self.link.clone(), id, idle_ticks);
             if self.draining.get().is_some() {
                 shared.drain();
             }
-            let stream = Stream::new(shared.clone(), conn.peer.peer(), conn.peer.proxied().cloned());
+            let (peer, proxied) = (conn.peer.peer(), conn.peer.proxied().cloned());
+            let stream = Stream::new(shared.clone(), peer, proxied, conn.socket.tls_info().cloned());
             conn.state = ConnState::Stream(Box::new(Held {
                 shared,
                 quiet_ticks: 0,
@@ -286,9 +288,7 @@ impl<A: App> Core<A> {
                     held.shared.announce(readable, writable, hung_up);
                     self.count_stream(held);
                     let mut state = held.shared.lock();
-                    state
-                        .released
-                        .then(|| (state.ended, std::mem::replace(&mut state.socket, Socket::Away)))
+                    state.released.then(|| (state.ended, state.socket.take()))
                 }
                 _ => None,
             },

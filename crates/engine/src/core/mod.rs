@@ -44,6 +44,7 @@ use crate::listen::Options;
 use crate::proxy::Begin;
 use crate::socket::{Peer, Socket};
 use crate::source::{ConnId, Frame, Source};
+use crate::tls::TlsSocket;
 
 /// Bytes of the buffer that a core reads into.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -56,6 +57,10 @@ const TURNS_MAX: u32 = 16;
 
 /// Reads of one connection in one turn.
 const READS_MAX: usize = 4;
+
+/// Steps of TLS handshakes in one turn: each may take some hundred microseconds, and whoever is connected already must
+/// not wait for all who want to be.
+const HANDSHAKES_MAX: usize = 8;
 
 /// Boxes of finished exchanges that a core keeps for the next.
 const SPARE_MAX: usize = 64;
@@ -93,6 +98,8 @@ pub(crate) struct Core<A: App> {
     /// A task was woken by what the core did: let tasks run before waiting.
     pub(crate) tasks_due: Cell<bool>,
     pub(crate) draining: Cell<Option<Drain>>,
+    /// Reads of this turn that may be a step of a TLS handshake: see [`HANDSHAKES_MAX`].
+    handshakes_left: Cell<usize>,
     /// Answers of this turn whose time is measured when they are written.
     pub(crate) fresh_answers: Cell<u64>,
     /// WebSocket handlers that run.
@@ -159,6 +166,7 @@ impl<A: App> Core<A> {
             again: RefCell::default(),
             tasks_due: Cell::new(false),
             draining: Cell::new(None),
+            handshakes_left: Cell::new(HANDSHAKES_MAX),
             fresh_answers: Cell::new(0),
             handlers: Cell::new(0),
             registry,
@@ -178,6 +186,7 @@ impl<A: App> Core<A> {
         loop {
             let due = poll_fn(|cx| self.poll_due(cx, &mut poll, &mut events, &mut sweep)).await?;
             self.clock.refresh();
+            self.handshakes_left.set(HANDSHAKES_MAX);
             for event in &events {
                 let id = id_of(event.token());
                 self.guarded(id, || {
@@ -307,11 +316,15 @@ impl<A: App> Core<A> {
             Begin::Client => (CompactPeer::from(peer), State::Fresh),
             _ => (CompactPeer::proxy(peer, None), proxy::state(listener, begin)),
         };
+        if let Some(tls) = &self.options[usize::from(listener)].tls {
+            let now = begin == Begin::Client;
+            socket = Socket::under_tls(TlsSocket::new(socket, tls, listener, now, self.http2));
+        }
         let id = self.conns.borrow_mut().next_id();
         socket
             .register(&self.registry, token(id))
             .inspect_err(|_| self.left(peer.counted()))?;
-        let deadline = self.after(self.limits.header_read_timeout);
+        let deadline = self.first_deadline(&socket);
         let conn = Conn {
             socket,
             peer,
@@ -322,9 +335,16 @@ impl<A: App> Core<A> {
         // What the peer has sent already is announced by the poll set, as everything that comes later.
         self.conns.borrow_mut().insert(id, conn);
         if begin == Begin::Client {
-            self.begin_service(id, listener);
+            self.begin_unless_tls(id, listener);
         }
         Ok(id)
+    }
+
+    /// A service begins; under TLS only when the handshake is complete.
+    pub(crate) fn begin_unless_tls(self: &Rc<Self>, id: ConnId, listener: u16) {
+        if self.options[usize::from(listener)].tls.is_none() {
+            self.begin_service(id, listener);
+        }
     }
 
     /// The socket has bytes, or its end.
@@ -336,25 +356,74 @@ impl<A: App> Core<A> {
                 MayRead::Itself => return self.h2_turn(id),
                 MayRead::Task => return self.stream_event(id, true, false, until == Until::Blocked),
             }
-            let read = match self.conns.borrow_mut().get_mut(id) {
-                Some(conn) => conn.socket.read(buffer),
-                None => return,
+            let Some((read, more, opened)) = self.read(id, buffer) else {
+                return;
             };
+            if let Some(listener) = opened {
+                self.begin_service(id, listener);
+            }
             match read {
                 Ok(0) => return self.ended(id),
                 Ok(n) => {
                     self.link.counts.bytes_in.add(n as u64);
                     self.received(id, &mut buffer[..n]);
-                    if n < buffer.len() && until == Until::Short {
+                    if !more && until == Until::Short {
                         return;
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.close(id),
+                Err(e) => return self.unreadable(id, &e),
             }
         }
         self.turn_later(id);
+    }
+
+    /// One read, whether another may bring more that no event announces, and the listener if it has completed a
+    /// handshake. `None`: not now.
+    fn read(&self, id: ConnId, buffer: &mut [u8]) -> Option<(io::Result<usize>, bool, Option<u16>)> {
+        let mut conns = self.conns.borrow_mut();
+        let conn = conns.get_mut(id)?;
+        let handshaking = conn.socket.is_handshaking();
+        if handshaking {
+            let Some(left) = self.handshakes_left.get().checked_sub(1) else {
+                drop(conns);
+                self.turn_later(id);
+                return None;
+            };
+            self.handshakes_left.set(left);
+        }
+        let read = conn.socket.read(buffer);
+        let opened = match &conn.socket {
+            Socket::Tls(tls) if handshaking && tls.info().is_some() => Some(tls.listener()),
+            _ => None,
+        };
+        if opened.is_some() {
+            // Its time is over; that of the first request begins.
+            conn.deadline = self.after(self.limits.header_read_timeout);
+        }
+        let more = matches!(read, Ok(n) if conn.socket.may_have_more(n, buffer.len()));
+        Some((read, more, opened))
+    }
+
+    /// A socket that cannot be read from any more.
+    fn unreadable(self: &Rc<Self>, id: ConnId, error: &io::Error) {
+        let is_quiet = match self.conns.borrow_mut().get_mut(id) {
+            Some(conn) => matches!(conn.state, State::Fresh | State::Parked),
+            None => return,
+        };
+        // What was not TLS has been told so, and the telling must not be lost in a reset.
+        if is_quiet && error.kind() == io::ErrorKind::InvalidData {
+            self.linger(id)
+        } else {
+            self.close(id)
+        }
+    }
+
+    /// Until when a new client must have said something whole: its handshake, or the head of a request.
+    pub(crate) fn first_deadline(&self, socket: &Socket) -> Tick {
+        let timeout = socket.handshake_timeout();
+        self.after(timeout.unwrap_or(self.limits.header_read_timeout))
     }
 
     /// Goes on with what a connection's last turn left.
@@ -462,6 +531,9 @@ impl<A: App> Core<A> {
 
     /// The socket takes bytes again.
     fn writable(self: &Rc<Self>, id: ConnId) {
+        if self.flush_ciphertext(id).is_err() {
+            return self.close(id);
+        }
         let kind = match self.conns.borrow_mut().get_mut(id) {
             Some(conn) => match &conn.state {
                 State::Http(http) if http.is_owed() => Kind::Http,
@@ -481,6 +553,25 @@ impl<A: App> Core<A> {
             Kind::Stream => self.stream_event(id, false, true, false),
             Kind::ProxyHeader | Kind::Gone => {}
         }
+    }
+
+    /// Writes the ciphertext that a socket owes. A peer that takes some of it does not stall, although nothing of the
+    /// plaintext may count as written yet.
+    fn flush_ciphertext(&self, id: ConnId) -> io::Result<()> {
+        let mut conns = self.conns.borrow_mut();
+        let Some(conn) = conns.get_mut(id) else {
+            return Ok(());
+        };
+        if conn.socket.flush()? {
+            let deadline = self.after(self.limits.write_stall_timeout);
+            match &mut conn.state {
+                State::Http(http) => http.took_some(),
+                State::Follow(follow) if follow.is_blocked() => conn.deadline = deadline,
+                State::WebSocket(ws) if ws.is_owed() => conn.deadline = deadline,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Forgets the connection; the socket closes, its handler is cancelled, its follower detached.
@@ -520,6 +611,13 @@ impl<A: App> Core<A> {
             conn.socket.finish();
         }
         self.close(id);
+    }
+
+    /// The connection is about to close where that must not look as if it were meant.
+    pub(crate) fn abandon(&self, id: ConnId) {
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
+            conn.socket.abandon();
+        }
     }
 
     /// Says our last to the peer, then throws away what it sends until it closes or the deadline comes.

@@ -50,6 +50,10 @@ impl<A: App> Core<A> {
                 State::WebSocket(_) => Due::WebSocket,
                 State::H2(_) => Due::H2,
                 State::Stream(_) => Due::Stream,
+                State::Fresh if conn.socket.is_handshaking() => {
+                    self.link.counts.timed_out.add(TimedOut::Handshake, 1);
+                    Due::Close
+                }
                 State::Fresh | State::Parked => {
                     self.link.counts.timed_out.add(TimedOut::Idle, 1);
                     Due::Close

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::proxy::{Begin, ProxyProtocol};
 use crate::raw::{Service, Stream};
 use crate::socket::{Peer, Socket};
+use crate::tls::Tls;
 
 /// The mode of a Unix socket unless said otherwise: its owner alone.
 pub const UNIX_MODE_DEFAULT: u32 = 0o600;
@@ -65,6 +66,8 @@ pub(crate) struct Options {
     pub(crate) proxy: Option<ProxyProtocol>,
     /// What its connections are given to, instead of HTTP.
     pub(crate) raw: Option<Service>,
+    /// What its connections are under, if they are not in clear.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Options {
@@ -149,6 +152,13 @@ impl Listen {
         Fut: Future<Output = ()> + 'static,
     {
         self.options.raw = Some(Service::new(serve));
+        self
+    }
+
+    /// Connections are under TLS, after a PROXY header if there is to be one. Default: they are in clear.
+    #[must_use]
+    pub fn tls(mut self, tls: &Tls) -> Self {
+        self.options.tls = Some(tls.clone());
         self
     }
 

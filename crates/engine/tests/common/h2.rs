@@ -10,7 +10,7 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, Response};
 
-use crate::common::{Client, Running};
+use super::common::{Client, Running, plaintext};
 
 /// Runs a client; one that waits longer than this has failed.
 pub(crate) fn run<F: Future>(client: F) -> F::Output {
@@ -36,7 +36,9 @@ pub(crate) async fn connect_with(
     builder: &h2::client::Builder,
 ) -> (SendRequest<Bytes>, tokio::task::JoinHandle<Result<(), h2::Error>>) {
     let address = server.handle().local_addr().unwrap();
-    let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let socket = plaintext(std::net::TcpStream::connect(address).unwrap());
+    socket.set_nonblocking(true).unwrap();
+    let socket = tokio::net::TcpStream::from_std(socket).unwrap();
     let (send, connection) = builder.handshake(socket).await.unwrap();
     let ended = tokio::spawn(connection);
     (send.ready().await.unwrap(), ended)

@@ -1,12 +1,37 @@
 //! A server on a free port, and a client that speaks bytes.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod tls;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use axum::Router;
 use squall_engine::{Handle, Limits, Server};
+
+/// Whether these tests run over TLS: those of `over_tls.rs` and `h2_over_tls.rs` are the others, once more.
+pub(crate) fn is_over_tls() -> bool {
+    module_path!().starts_with("over_tls") || module_path!().starts_with("h2_over_tls")
+}
+
+/// Binds a server to a free port, under TLS if that is how these tests run.
+pub(crate) fn bind<A: squall_engine::App>(server: Server<A>) -> Server<A> {
+    if is_over_tls() {
+        server.listen_tls("127.0.0.1:0", &tls::PLAIN)
+    } else {
+        server.bind("127.0.0.1:0")
+    }
+}
+
+/// The socket as a test speaks on it.
+pub(crate) fn plaintext(socket: TcpStream) -> TcpStream {
+    if is_over_tls() {
+        tls::tunnel(socket)
+    } else {
+        socket
+    }
+}
 
 /// A running server that ends with the test.
 pub(crate) struct Running {
@@ -43,12 +68,7 @@ pub(crate) fn serve(app: Router) -> Running {
 pub(crate) fn serve_with(app: Router, limits: Limits) -> Running {
     let app = app.into_service();
     Running {
-        handle: Server::new(app)
-            .bind("127.0.0.1:0")
-            .cores(1)
-            .limits(limits)
-            .start()
-            .unwrap(),
+        handle: bind(Server::new(app)).cores(1).limits(limits).start().unwrap(),
     }
 }
 
@@ -62,7 +82,9 @@ impl Client {
         socket.set_nodelay(true).unwrap();
         // A test that waits longer than this has failed; none waits for it when all is well.
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { socket }
+        Client {
+            socket: plaintext(socket),
+        }
     }
 
     /// A client whose kernel takes little before it is read from.
@@ -74,7 +96,9 @@ impl Client {
             .unwrap();
         let socket = TcpStream::from(socket);
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { socket }
+        Client {
+            socket: plaintext(socket),
+        }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

@@ -238,8 +238,7 @@ pub(crate) fn source_of(log: &Arc<Log>) -> MakeSource {
 /// Serves an application whose connections may follow the log.
 pub(crate) fn serve_log(app: Router, cores: usize, limits: Limits) -> (Running, Arc<Log>) {
     let log = Arc::new(Log::default());
-    let handle = Server::new(app.into_service())
-        .bind("127.0.0.1:0")
+    let handle = super::common::bind(Server::new(app.into_service()))
         .cores(cores)
         .limits(limits)
         .source(source_of(&log))

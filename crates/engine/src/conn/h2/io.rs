@@ -139,7 +139,7 @@ impl Wire {
 
     /// The connection is over; what is left to do is the socket's.
     pub(super) fn take_socket(&mut self) -> Socket {
-        std::mem::replace(&mut self.socket, Socket::Away)
+        self.socket.take()
     }
 
     fn read(&mut self, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -166,7 +166,7 @@ impl Wire {
                 Ok(count) => {
                     // A read that did not fill its room has emptied the socket; what comes later has an event of its
                     // own. But not so the peer's end, which was announced with the bytes before it.
-                    self.readable = count == 0 || count == room || self.hung_up;
+                    self.readable = count == 0 || self.hung_up || self.socket.may_have_more(count, room);
                     self.link.counts.bytes_in.add(count as u64);
                     self.watch.see(&scratch[..count]);
                     into.put_slice(&scratch[..count]);

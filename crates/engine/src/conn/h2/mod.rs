@@ -35,7 +35,6 @@ use crate::core::slab::State;
 use crate::core::waker::ConnWaker;
 use crate::limits::{BUFFER_BYTES_MAX, H2Limits, Limits, NEVER, SWEEP_INTERVAL, Tick, ticks};
 use crate::metrics::{Activity, Protocol, TimedOut};
-use crate::socket::Socket;
 use crate::source::ConnId;
 
 pub(crate) use io::Scratch;
@@ -228,7 +227,7 @@ impl<A: App> Core<A> {
         let early = std::mem::take(&mut http.input);
         self.recycle(http);
         let socket = match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => std::mem::replace(&mut conn.socket, Socket::Away),
+            Some(conn) => conn.socket.take(),
             None => return,
         };
         let limits = &self.limits.h2;
