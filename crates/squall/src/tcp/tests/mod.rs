@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
+mod tls;
+
 const V6: [&str; 3] = ["[2001:db8::1]:80", "[2001:db8::2]:80", "[2001:db8::3]:80"];
 const V4: [&str; 2] = ["192.0.2.1:80", "192.0.2.2:80"];
 
