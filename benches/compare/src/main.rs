@@ -64,6 +64,10 @@ enum Choice {
     Pipeline,
     /// WebSocket texts that come back, 1 and 16 at a time on each connection.
     Echo,
+    /// Memory of idle HTTP/2 connections.
+    IdleH2,
+    /// Requests over HTTP/2, 10 streams at a time on each connection.
+    H2,
     /// One publishes, thousands receive: with 1 and with 16 messages in flight.
     Fanout,
     /// Files of 1 KiB, 100 KiB and 10 MiB.
@@ -116,6 +120,8 @@ impl Args {
             Work::Pipeline => Choice::Pipeline,
             Work::Echo | Work::Echo16 => Choice::Echo,
             Work::Fanout1 | Work::Fanout16 => Choice::Fanout,
+            Work::IdleH2 => Choice::IdleH2,
+            Work::H2 => Choice::H2,
             Work::Static1k | Work::Static100k | Work::Static10m => Choice::Static,
         };
         Work::ALL

@@ -10,7 +10,7 @@ use crate::load::downloads::Downloads;
 use crate::load::echo::Echo;
 use crate::load::fanout::Fanout;
 use crate::load::get::Gets;
-use crate::load::{Load, Tally, idle};
+use crate::load::{Load, Tally, http2, idle};
 use crate::metric::{Metric, Sample};
 use crate::procfs::{CpuTime, resident_bytes};
 use crate::works::{self, Sizes, Work};
@@ -62,6 +62,8 @@ pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
             let echo = Echo::open(address, works::ECHO_CONNECTIONS, works::ECHO_DEPTH)?;
             busy(server, plan, echo)
         }
+        Work::IdleH2 => idle_memory(server, idle, open_h2),
+        Work::H2 => http2::requests(server, works::H2_CONNECTIONS, works::H2_STREAMS, plan.time),
         Work::Fanout1 => busy(server, plan, Fanout::open(address, followers, 1)?),
         Work::Fanout16 => busy(server, plan, Fanout::open(address, followers, 16)?),
         Work::Static1k | Work::Static100k | Work::Static10m => Err(io::Error::other("a work of no file")),
@@ -95,6 +97,11 @@ type Open = fn(SocketAddr, &mut Vec<TcpStream>, usize) -> io::Result<()>;
 
 fn open_http(address: SocketAddr, sockets: &mut Vec<TcpStream>, more: usize) -> io::Result<()> {
     sockets.extend(idle::open_http(address, more)?);
+    Ok(())
+}
+
+fn open_h2(address: SocketAddr, sockets: &mut Vec<TcpStream>, more: usize) -> io::Result<()> {
+    sockets.extend(http2::open(address, more)?);
     Ok(())
 }
 

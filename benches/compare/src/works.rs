@@ -18,6 +18,10 @@ pub enum Work {
     Echo,
     /// The same, 16 at a time.
     Echo16,
+    /// HTTP/2 connections that each did one request and wait.
+    IdleH2,
+    /// `GET /` over HTTP/2, 10 streams at a time on each connection.
+    H2,
     /// A room: one message in flight.
     Fanout1,
     /// A room: 16 messages in flight.
@@ -58,18 +62,24 @@ pub const PIPELINE_CONNECTIONS: usize = 32;
 pub const PIPELINE_DEPTH: usize = 16;
 /// Connections of [`Work::Echo`] and [`Work::Echo16`].
 pub const ECHO_CONNECTIONS: usize = 100;
+/// Connections of [`Work::H2`].
+pub const H2_CONNECTIONS: usize = 100;
+/// Streams at once on each of them.
+pub const H2_STREAMS: usize = 10;
 /// Texts sent at once on each connection of [`Work::Echo16`].
 pub const ECHO_DEPTH: usize = 16;
 
 impl Work {
     /// All works, in the order in which they are run.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::IdleHttp,
         Self::IdleWs,
         Self::Keepalive,
         Self::Pipeline,
         Self::Echo,
         Self::Echo16,
+        Self::IdleH2,
+        Self::H2,
         Self::Fanout1,
         Self::Fanout16,
         Self::Static1k,
@@ -118,6 +128,10 @@ impl Work {
             Self::Echo16 => {
                 format!("WebSocket echo on {ECHO_CONNECTIONS} connections, {ECHO_DEPTH} messages in flight")
             }
+            Self::IdleH2 => format!("{idle} idle HTTP/2 connections"),
+            Self::H2 => {
+                format!("GET over HTTP/2, {H2_STREAMS} streams on {H2_CONNECTIONS} connections")
+            }
             Self::Fanout1 => format!("{followers} WebSocket followers, 1 message in flight"),
             Self::Fanout16 => format!("{followers} WebSocket followers, 16 messages in flight"),
             Self::Static1k => "a file of 1 KiB, 64 keep-alive connections".to_owned(),
@@ -130,8 +144,8 @@ impl Work {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::IdleHttp | Self::IdleWs => "connection",
-            Self::Keepalive | Self::Pipeline => "request",
+            Self::IdleHttp | Self::IdleWs | Self::IdleH2 => "connection",
+            Self::Keepalive | Self::Pipeline | Self::H2 => "request",
             Self::Echo | Self::Echo16 => "message",
             Self::Static1k | Self::Static100k | Self::Static10m => "response",
             Self::Fanout1 | Self::Fanout16 => "delivery",
@@ -142,8 +156,8 @@ impl Work {
     #[must_use]
     pub fn headlines(self) -> &'static [(Metric, &'static str)] {
         match self {
-            Self::IdleHttp | Self::IdleWs => &[(Metric::Memory, "memory per connection")],
-            Self::Keepalive | Self::Pipeline => &[(Metric::Cpu, "CPU per request")],
+            Self::IdleHttp | Self::IdleWs | Self::IdleH2 => &[(Metric::Memory, "memory per connection")],
+            Self::Keepalive | Self::Pipeline | Self::H2 => &[(Metric::Cpu, "CPU per request")],
             Self::Echo | Self::Echo16 => &[(Metric::Cpu, "CPU per message")],
             Self::Static1k | Self::Static100k | Self::Static10m => &[(Metric::Cpu, "CPU per response")],
             Self::Fanout1 => &[

@@ -6,6 +6,7 @@ pub mod echo;
 pub mod fanout;
 pub mod get;
 pub mod group;
+pub mod http2;
 pub mod idle;
 
 use std::io;

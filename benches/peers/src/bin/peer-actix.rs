@@ -26,7 +26,7 @@ async fn main() -> std::io::Result<()> {
         .workers(args.cores)
         .keep_alive(KEEP_ALIVE)
         .tcp_nodelay(true)
-        .bind((Ipv4Addr::LOCALHOST, args.port))?;
+        .bind_auto_h2c((Ipv4Addr::LOCALHOST, args.port))?;
     for address in server.addrs() {
         writeln!(std::io::stdout(), "listening on {address}")?;
     }
