@@ -57,6 +57,11 @@ impl Example {
         }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// A client with cookies of its own.
     pub fn client(&self) -> Client {
         Client::new(self.addr)

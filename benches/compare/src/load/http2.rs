@@ -107,7 +107,7 @@ fn wait_for(socket: &mut TcpStream, is_it: impl Fn(u8, u8) -> bool) -> io::Resul
         if kind == 3 || kind == 7 {
             return Err(wrong("the server reset an HTTP/2 connection"));
         }
-        debug_assert!(kind != SETTINGS || payload.len() % 6 == 0);
+        debug_assert!(kind != SETTINGS || payload.len().is_multiple_of(6));
         if is_it(kind, flags) {
             return Ok(());
         }
