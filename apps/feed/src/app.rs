@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use squall::cookies::Keys;
+use squall::health::Health;
 use squall::limits::{Attempts, AttemptsConfig};
 use squall::live::{Hub, Live};
+use squall::metrics::Meters;
 use squall::sessions::Sessions;
 
 use crate::domain::names::NAME_CHARS_MAX;
@@ -103,6 +105,8 @@ pub(crate) struct Parts {
     pub(crate) sessions: Sessions,
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
+    pub(crate) meters: Meters,
+    pub(crate) health: Health,
     /// Dropped with the application: tells the sweeper to end.
     pub(crate) _open: Sender<()>,
 }
@@ -165,6 +169,16 @@ impl App {
     /// The topics and their log.
     pub fn hub(&self) -> &Hub {
         &self.inner.parts.hub
+    }
+
+    /// What is measured.
+    pub fn meters(&self) -> &Meters {
+        &self.inner.parts.meters
+    }
+
+    /// Whether the site may be asked.
+    pub fn health(&self) -> &Health {
+        &self.inner.parts.health
     }
 
     /// The doors to the topics.

@@ -33,6 +33,10 @@ pub struct Config {
     pub origin: String,
     /// What is logged, as tracing's filters write it. Default `info`.
     pub log: String,
+    /// A file for a line of each request, in the combined format. None (the default): they stand in the log.
+    pub access_log: Option<PathBuf>,
+    /// Seconds from SIGTERM until the drain begins, in which `/readyz` says no and everything is served. Default 0.
+    pub drain_delay_s: u64,
 }
 
 impl Default for Config {
@@ -46,6 +50,8 @@ impl Default for Config {
             cores: 0,
             origin: String::new(),
             log: "info".into(),
+            access_log: None,
+            drain_delay_s: 0,
         }
     }
 }
@@ -94,6 +100,12 @@ pub struct Args {
     /// What is logged (tracing's filters). Also FEED_LOG [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// A file for a line of each request. Also FEED_ACCESS_LOG [default: they stand in the log]
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Seconds between /readyz saying no and the drain, after SIGTERM. Also FEED_DRAIN_DELAY_S [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    drain_delay_s: Option<u64>,
     /// A TOML file with any of these settings; environment and command line win over it
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use feed::app::App;
 use feed::config::Config;
 use feed::domain::passwords::Passwords;
+use squall::log;
 
 fn main() -> ExitCode {
     match run(&Config::from_process()) {
@@ -36,16 +38,31 @@ fn run(config: &Config) -> Result<(), Failure> {
     let listen = listen.open().map_err(|error| fault(&error))?;
     let here = config.reached_at(&listen);
     let site = config.site(&here).map_err(Failure::Usage)?;
-    let logs = squall::log::Options {
+    let logs = log::Options {
         filter: config.log.clone(),
-        ..squall::log::Options::default()
+        ..log::Options::default()
     };
-    squall::log::init(&logs).map_err(|error| Failure::Usage(error.to_string()))?;
+    log::init(&logs).map_err(|error| Failure::Usage(error.to_string()))?;
     let app =
         App::open(&config.data, site, Passwords::new()).map_err(|error| Failure::Fault(error.detail()))?;
+    let mut access = log::access();
+    if let Some(path) = &config.access_log {
+        let file = log::Output::file(path).map_err(|error| {
+            Failure::Fault(format!("cannot write the access log {}: {error}", path.display()))
+        })?;
+        access = access.lines(log::Lines::Combined).to(file);
+    }
+    if let Some(proxies) = &proxies {
+        let networks = proxies.networks().clone();
+        access = access.trust(move |peer| networks.contains(peer));
+    }
     let mut server = squall::Server::new(feed::router::router(&app))
         .listen(listen)
-        .live(app.live());
+        .live(app.live())
+        .access_log(access)
+        .metrics(app.meters())
+        .health(app.health())
+        .drain_delay(Duration::from_secs(config.drain_delay_s));
     if let Some(proxies) = proxies {
         server = server.behind(proxies);
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use squall::config::Secret;
 use squall::cookies::Keys;
+use squall::health::Health;
 use squall::live::{Hub, HubConfig, Live, LiveConfig, Retention};
+use squall::metrics::{Labels, Meters};
 use squall::sessions::Sessions;
 
 use crate::app::{App, Parts, Render, Site};
@@ -22,6 +24,8 @@ const HUB_BYTES_MAX: usize = 64 << 20;
 const TOPICS_MAX: usize = 500_000;
 /// How often sessions that have ended are swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// A store that takes longer than this to say where its log stands is no store to send people to.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
     /// Opens the data directory and starts what runs beside the handlers: writing, reading, publishing, sweeping.
@@ -35,7 +39,10 @@ impl App {
         let sessions = Sessions::new(std::sync::Arc::new(store.clone())).secure(site.secure);
         let (open, closed) = channel();
         sweep(sessions.clone(), closed).map_err(|error| thread(&error))?;
+        let (meters, health) = (meters(&live), health(&store));
         Ok(App::new(Parts {
+            meters,
+            health,
             site,
             store,
             hub,
@@ -82,6 +89,47 @@ fn stream(store: &Store, site: &Site, changes: Changes) -> Result<(Hub, Live), S
         .start(runtime, weak, changes, live.clone())
         .map_err(|error| thread(&error))?;
     Ok((hub, live))
+}
+
+/// What the site counts beside its requests: who follows, and what happened to them.
+fn meters(live: &Live) -> Meters {
+    let meters = Meters::new();
+    let live = live.clone();
+    meters.collect(move |out| {
+        let counts = live.counts();
+        let followers: [(Labels<'_>, f64); 3] = [
+            (&[("door", "sse")], counts.sse as f64),
+            (&[("door", "poll")], counts.poll as f64),
+            (&[("door", "ws")], counts.ws as f64),
+        ];
+        out.gauge("feed_followers", "Connections that follow, by door.", &followers);
+        let ends: [(Labels<'_>, u64); 4] = [
+            (&[("what", "gap")], counts.gaps),
+            (&[("what", "closed_behind")], counts.closed_behind),
+            (&[("what", "ended")], counts.ended),
+            (&[("what", "sent_back")], counts.sent_back),
+        ];
+        out.counter(
+            "feed_follower_events_total",
+            "What happened to those who follow.",
+            &ends,
+        );
+    });
+    meters
+}
+
+/// Ready while the store answers.
+fn health(store: &Store) -> Health {
+    let store = store.downgrade();
+    Health::new().check("store", STORE_ANSWERS_WITHIN, move || {
+        let store = store.upgrade();
+        async move {
+            match store {
+                Some(store) => store.cursor().await.map(drop).map_err(|error| error.detail()),
+                None => Err("the store is closed".to_owned()),
+            }
+        }
+    })
 }
 
 /// How pages and programs show what is published.

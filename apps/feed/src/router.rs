@@ -1,6 +1,6 @@
 //! Every route, in one list.
 
-use squall::log;
+use squall::errors;
 use squall::web::extract::State;
 use squall::web::middleware::map_request_with_state;
 use squall::web::{self, Request, Router};
@@ -16,11 +16,20 @@ pub fn router(app: &App) -> Router {
         .merge(api::routes(app))
         .merge(streams(app))
         .fallback(pages::not_found)
-        .layer(web::secure_headers())
         .layer(app.sessions().layer())
         .layer(map_request_with_state(app.clone(), moment))
-        .layer(log::access())
+        // What asks nothing of the store, and leaves no session.
+        .merge(house(app))
+        .layer(errors::pages().page(pages::error_page))
+        .layer(web::secure_headers())
         .with_state(app.clone())
+}
+
+/// How the program is: for load balancers (`/healthz`, `/readyz`), and for Prometheus on this machine alone.
+fn house(app: &App) -> Router<App> {
+    Router::new()
+        .merge(app.health().routes())
+        .route("/metrics", app.meters().endpoint())
 }
 
 /// Before the session is looked up: who signs out while a stream opens does not keep it.

@@ -289,3 +289,52 @@ fn the_environment_and_a_file_are_read() {
     assert_eq!(lines[1], "feed: the site is https://from.environment", "{log}");
     assert!(dir.path().join("data").is_dir());
 }
+
+#[test]
+fn the_house_tells_how_it_is_and_writes_who_asked() {
+    let dir = Dir::new();
+    let log = dir.path().join("access.log");
+    let child = feed()
+        .args(["--listen", "127.0.0.1:0", "--cores", "1", "--access-log"])
+        .arg(&log)
+        .arg("--data")
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let serving = Serving::of(child.unwrap());
+    let client = serving.client();
+    assert_eq!(
+        client.get("/healthz").send().expect(200).text(),
+        "{\"status\":\"ok\"}"
+    );
+    let ready = client.get("/readyz").send().expect(200).text();
+    assert!(ready.contains("\"store\":{") && ready.starts_with('{'), "{ready}");
+    let secret = client
+        .get("/@nobody?access_token=hunter2")
+        .header("referer", "http://a/?t=hunter2");
+    assert_eq!(
+        secret.header("user-agent", "a \"b\"").send().expect(404).text(),
+        "404 Not Found\n"
+    );
+    let metrics = client.get("/metrics").send().expect(200).text();
+    assert!(
+        metrics.contains("{route=\"/@{name}\",method=\"GET\",status=\"4xx\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("feed_followers{door=\"sse\"} 0\n") && metrics.contains("squall_draining 0\n"));
+    client
+        .get("/metrics")
+        .header("x-forwarded-for", "203.0.113.9")
+        .send()
+        .expect(404);
+    assert_eq!(serving.signal("TERM"), Some(0));
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert!(
+        lines[2].ends_with("\"GET /@nobody HTTP/1.1\" 404 14 \"http://a/\" \"a \\\"b\\\"\""),
+        "{}",
+        lines[2]
+    );
+}

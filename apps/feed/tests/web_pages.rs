@@ -97,6 +97,16 @@ fn errors_are_pages_for_people_and_short_for_programs() {
     let wrong_method = feed.nobody().submit("/public", &[]);
     assert_eq!(wrong_method.status, 405);
     assert!(wrong_method.text().contains("<h1>") && wrong_method.header("allow").contains("GET"));
+    let json = feed
+        .server
+        .client()
+        .get("/@nobody")
+        .header("accept", "application/json")
+        .send();
+    assert_eq!(
+        json.expect(404).header("content-type"),
+        "application/problem+json"
+    );
     let number = feed.nobody().get("/public?max_id=x").expect(400);
     assert!(number.text().contains("<h1>"));
     let program = feed

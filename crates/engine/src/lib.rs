@@ -13,7 +13,6 @@ mod body;
 mod conn;
 mod core;
 mod error;
-mod file;
 #[cfg(feature = "http3")]
 mod http3;
 mod limits;
@@ -37,7 +36,6 @@ pub use core::link::CoreWaker;
 #[doc(hidden)]
 pub use core::mock;
 pub use error::Error;
-pub use file::{FileFrames, FileWindow};
 pub use limits::{BUFFER_BYTES_MAX, H2Limits, Limits, SWEEP_INTERVAL};
 pub use listen::{Address, Listen, UNIX_MODE_DEFAULT};
 pub use metrics::Metrics;

@@ -3,13 +3,10 @@
 //! These pages ask nothing of the store, so that they can be shown when it is what failed.
 
 use serde::Serialize;
-use squall::web::extract::Request;
+use squall::errors::{ErrorPage, Problem};
 use squall::web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use squall::web::http::{HeaderMap, HeaderValue};
-use squall::web::middleware::Next;
 use squall::web::{Html, IntoResponse, Redirect, Response, StatusCode};
 
 use super::house;
@@ -51,27 +48,30 @@ impl From<StoreError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match self {
-            Failure::Missing => refusal_page(StatusCode::NOT_FOUND, None),
-            Failure::SignInFirst(next) if next.is_empty() => Redirect::to("/sign-in").into_response(),
+        let problem = match self {
+            Failure::Missing => Problem::not_found(),
             Failure::SignInFirst(next) => {
-                Redirect::to(&format!("/sign-in?next={}", encoded(&next))).into_response()
+                let to = match next.as_str() {
+                    "" => "/sign-in".to_owned(),
+                    next => format!("/sign-in?next={}", encoded(next)),
+                };
+                return Redirect::to(&to).into_response();
             }
-            Failure::Refused(why) => refusal_page(StatusCode::UNPROCESSABLE_ENTITY, Some(&why)),
-            Failure::Busy => {
-                let mut response = refusal_page(StatusCode::SERVICE_UNAVAILABLE, None);
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("2"));
-                response
-            }
-            Failure::Broken => refusal_page(StatusCode::INTERNAL_SERVER_ERROR, None),
-        }
+            // With a title of its own the detail is for people: see `page`.
+            Failure::Refused(why) => Problem::unprocessable().title(REFUSED).detail(why),
+            Failure::Busy => Problem::unavailable().retry_after_s(2),
+            Failure::Broken => Problem::internal(),
+        };
+        problem.into_response()
     }
 }
 
+/// The title of what the store, or a rule, does not accept.
+const REFUSED: &str = "That cannot be done";
+
+/// What `error.html` sees.
 #[derive(Serialize)]
-struct ErrorPage<'a> {
+struct Sorry<'a> {
     viewer: Option<()>,
     bare: bool,
     xsrf: &'a str,
@@ -81,6 +81,8 @@ struct ErrorPage<'a> {
     status: u16,
     title: &'a str,
     message: &'a str,
+    /// What to name when it is reported; empty if there is nothing to report.
+    reference: &'a str,
 }
 
 /// What a status means to a person: a title, and what can be done.
@@ -101,7 +103,7 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         ),
         StatusCode::METHOD_NOT_ALLOWED => ("Not like this", "This address takes another kind of request."),
         StatusCode::PAYLOAD_TOO_LARGE => ("Too much at once", "What was sent is longer than we take."),
-        StatusCode::UNPROCESSABLE_ENTITY => ("That cannot be done", "Something in the form is not accepted."),
+        StatusCode::UNPROCESSABLE_ENTITY => (REFUSED, "Something in the form is not accepted."),
         StatusCode::TOO_MANY_REQUESTS => ("Too often", "Wait a little, then try again."),
         StatusCode::SERVICE_UNAVAILABLE => (
             "Busy",
@@ -120,19 +122,7 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
 /// The page for a status, with a message of its own or the usual one. No store, no session: it cannot fail for want of
 /// either.
 pub fn refusal_page(status: StatusCode, message: Option<&str>) -> Response {
-    let (title, usual) = words(status);
-    let page = ErrorPage {
-        viewer: None,
-        bare: true,
-        xsrf: "",
-        path: "",
-        here: "/",
-        notice: "",
-        status: status.as_u16(),
-        title,
-        message: message.unwrap_or(usual),
-    };
-    let html = house::render("error.html", &page).unwrap_or_else(|| title.to_owned());
+    let html = html(status, message, "").unwrap_or_else(|| words(status).0.to_owned());
     // Some of these answers come from outside the layer that sets such fields.
     let fields = [
         (CACHE_CONTROL, "no-store"),
@@ -146,45 +136,33 @@ pub fn refusal_page(status: StatusCode, message: Option<&str>) -> Response {
     (status, fields, Html(html)).into_response()
 }
 
+fn html(status: StatusCode, message: Option<&str>, reference: &str) -> Option<String> {
+    let (title, usual) = words(status);
+    let page = Sorry {
+        viewer: None,
+        bare: true,
+        xsrf: "",
+        path: "",
+        here: "/",
+        notice: "",
+        status: status.as_u16(),
+        title,
+        message: message.unwrap_or(usual),
+        reference,
+    };
+    house::render("error.html", &page)
+}
+
+/// The page of any refusal or failure of the site. What extractors and layers say is for those who write programs: people
+/// get the usual words.
+pub fn page(error: &ErrorPage) -> Option<String> {
+    let status = StatusCode::from_u16(error.status).ok()?;
+    let message = Some(error.detail.as_str()).filter(|_| error.title == REFUSED);
+    let reference = if error.ours { error.request_id.as_str() } else { "" };
+    html(status, message, reference)
+}
+
 /// For addresses that lead nowhere.
-pub async fn not_found(headers: HeaderMap) -> Response {
-    if wants_html(&headers) {
-        refusal_page(StatusCode::NOT_FOUND, None)
-    } else {
-        (StatusCode::NOT_FOUND, "Not found\n").into_response()
-    }
-}
-
-fn wants_html(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| {
-        value
-            .as_bytes()
-            .windows(9)
-            .any(|part| part.eq_ignore_ascii_case(b"text/html"))
-    })
-}
-
-/// Turns the bare refusals of extractors and layers (a wrong number, a form from another site) into pages for those
-/// who asked for one.
-pub(super) async fn as_pages(request: Request, next: Next) -> Response {
-    let for_person = wants_html(request.headers());
-    let response = next.run(request).await;
-    let status = response.status();
-    let failed = status.is_client_error() || status.is_server_error();
-    let is_page = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if !for_person || !failed || is_page {
-        return response;
-    }
-    let (parts, _) = response.into_parts();
-    let mut page = refusal_page(status, None);
-    for (name, value) in &parts.headers {
-        // The rest speaks of the body that is replaced.
-        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
-            page.headers_mut().append(name.clone(), value.clone());
-        }
-    }
-    page
+pub async fn not_found() -> Problem {
+    Problem::not_found()
 }

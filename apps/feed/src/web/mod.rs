@@ -20,13 +20,12 @@ mod views;
 
 use squall::web::Router;
 use squall::web::extract::DefaultBodyLimit;
-use squall::web::middleware::from_fn;
 use squall::web::routing::{get, post};
 use squall::xsrf::Xsrf;
 
 use crate::app::App;
 
-pub use errors::{not_found, refusal_page};
+pub use errors::{not_found, page as error_page, refusal_page};
 pub use page::{Page, SignedIn, Visitor};
 pub use views::{notification_html, post_html};
 
@@ -59,6 +58,5 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/@{name}/{id}/unfavourite", post(posts::unfavourite))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(Xsrf::new().secure(app.site().secure))
-        .layer(from_fn(errors::as_pages))
         .merge(house::assets().router())
 }

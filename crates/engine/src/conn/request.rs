@@ -43,7 +43,6 @@ impl<A: App> Core<A> {
             task: None,
             framing: None,
             left_bytes: 0,
-            files: None,
             answered: false,
             began: self.clock.turn(),
         });

@@ -102,6 +102,11 @@ impl TrustedProxies {
         self
     }
 
+    /// The proxies.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
     /// Whether the word of this sender is taken.
     fn trusts(&self, sender: Option<Peer>) -> bool {
         sender.is_some_and(|sender| self.networks.contains_peer(&sender))
