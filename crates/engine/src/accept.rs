@@ -15,15 +15,14 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use rustix::io::Errno;
 
-use crate::accept::addresses::Addresses;
 use crate::accept::bucket::Bucket;
 use crate::accept::shed::{Room, Shed};
 use crate::core::link::{Link, Note};
 use crate::limits::Limits;
 use crate::listen::{Listener, Options};
 use crate::metrics::Refused;
-use crate::metrics::count::AcceptCounts;
 use crate::proxy::Begin;
+use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 
 /// Wakes the acceptor for its end.
@@ -43,9 +42,8 @@ pub(crate) struct Acceptor {
     options: Arc<[Options]>,
     links: Vec<Arc<Link>>,
     connections_max: usize,
-    addresses: Arc<Addresses>,
+    shared: Arc<Shared>,
     rate: Option<Bucket>,
-    counts: Arc<AcceptCounts>,
     shed: Shed,
 }
 
@@ -54,26 +52,24 @@ impl Acceptor {
         mut listeners: Vec<Listener>,
         options: Arc<[Options]>,
         links: Vec<Arc<Link>>,
-        addresses: Arc<Addresses>,
+        shared: Arc<Shared>,
         limits: &Limits,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (at, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(at))?;
         }
-        let counts = Arc::<AcceptCounts>::default();
         Ok(Acceptor {
             poll,
             listeners,
             options,
             links,
             connections_max: limits.connections_max.min(descriptors::for_connections()),
-            addresses,
             rate: limits
                 .accept_rate_max
                 .map(|rate| Bucket::new(rate, Instant::now())),
-            shed: Shed::new(counts.clone(), limits.retry_after)?,
-            counts,
+            shed: Shed::new(shared.clone(), limits.retry_after)?,
+            shared,
         })
     }
 
@@ -85,10 +81,6 @@ impl Acceptor {
     /// How many connections may be open: the limit, or what the process has descriptors for.
     pub(crate) fn connections_max(&self) -> usize {
         self.connections_max
-    }
-
-    pub(crate) fn counts(&self) -> Arc<AcceptCounts> {
-        self.counts.clone()
     }
 
     /// Accepts until it is stopped; then the listeners close.
@@ -121,7 +113,7 @@ impl Acceptor {
                 let wait = rate.wait(Instant::now());
                 if !wait.is_zero() {
                     // A herd that comes back after a restart waits in the kernel, instead of being sent away.
-                    self.counts.pauses.add(1);
+                    self.shared.accept.pauses.add(1);
                     return Some(wait);
                 }
             }
@@ -159,7 +151,7 @@ impl Acceptor {
         }
         // A proxy's connections are counted for the clients that it names, by the core that hears of them.
         let is_counted = begin == Begin::Client;
-        if is_counted && !self.addresses.enter(peer) {
+        if is_counted && !self.shared.addresses.enter(peer) {
             return self.shed.refuse(socket, Refused::PerAddressMax, clear, now);
         }
         if let Some(rate) = &mut self.rate {
@@ -170,7 +162,7 @@ impl Acceptor {
             .min_by_key(|l| l.open.load(Ordering::Relaxed))
             .is_some_and(|link| link.note(Note::Accepted(socket, *peer, at as u16)));
         if !placed && is_counted {
-            self.addresses.leave(peer);
+            self.shared.addresses.leave(peer);
         }
     }
 
@@ -197,7 +189,7 @@ impl Acceptor {
     }
 
     fn pause(&self, error: &io::Error) -> Duration {
-        self.counts.pauses.add(1);
+        self.shared.accept.pauses.add(1);
         tracing::warn!(%error, "cannot accept a connection now; trying again");
         PAUSE
     }

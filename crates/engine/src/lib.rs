@@ -12,6 +12,7 @@ mod app;
 mod body;
 mod conn;
 mod core;
+mod deadline;
 mod error;
 #[cfg(feature = "http3")]
 mod http3;
@@ -23,9 +24,12 @@ mod observer;
 mod proxy;
 pub mod raw;
 mod server;
+mod shared;
+mod signals;
 mod socket;
 pub mod source;
 pub mod tls;
+mod watch;
 pub mod ws;
 
 pub use accept::descriptors::raise_descriptor_limit;
@@ -35,6 +39,7 @@ pub use core::link::CoreWaker;
 #[cfg(any(test, feature = "mock"))]
 #[doc(hidden)]
 pub use core::mock;
+pub use deadline::Deadline;
 pub use error::Error;
 pub use limits::{BUFFER_BYTES_MAX, H2Limits, Limits, SWEEP_INTERVAL};
 pub use listen::{Address, Listen, UNIX_MODE_DEFAULT};
@@ -42,7 +47,8 @@ pub use metrics::Metrics;
 pub use networks::Networks;
 pub use observer::Observer;
 pub use proxy::{Proxied, ProxyProtocol};
-pub use server::{Handle, MakeSource, Server, Signals};
+pub use server::{Handle, MakeSource, Server};
+pub use signals::Signals;
 pub use socket::Peer;
 pub use squall_wire as wire;
 pub use ws::{Message, OnUpgrade, Socket};

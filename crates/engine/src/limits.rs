@@ -27,6 +27,10 @@ pub struct Limits {
     pub accept_rate_max: Option<u32>,
     /// What `Retry-After` says to those for whom there is no room, in whole seconds. Default 5 s.
     pub retry_after: Duration,
+    /// Handlers that may run at once without having answered, for the whole process. Past it a request is answered 503
+    /// with `Retry-After`, and its connection stays. Those that answer at once, long-polls and what follows do not
+    /// count. Default none.
+    pub handlers_max: Option<usize>,
     /// Requests answered in one turn of one connection before the others get theirs. Default 64.
     pub pipelined_burst_max: usize,
     /// From the first byte of a head (or from accept) until the head is complete. Default 10 s.
@@ -39,8 +43,17 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// A peer that is owed bytes must take some within this time. Default 30 s.
     pub write_stall_timeout: Duration,
-    /// A handler must have given its response head within this time; then the answer is 503. Default 60 s.
+    /// ... and on average so many bytes a second, beyond that time. Default 500.
+    pub write_rate_bytes: u64,
+    /// A handler must have given its response head within this time; then the answer is 503. A handler may ask for
+    /// another, see [`crate::Deadline::set_timeout`]. Default 60 s.
     pub handler_timeout: Duration,
+    /// A response body that has begun must yield something within this time; then the connection is closed. For a
+    /// stream that may be silent for longer, have it send comments. Default 5 min.
+    pub silence_timeout: Duration,
+    /// What holds a core for this long is named in the log: none of the core's other connections is served meanwhile.
+    /// Zero for never. Default 250 ms.
+    pub stall_threshold: Duration,
     /// A stream that had nothing written to it for this long gets a heartbeat. Default 15 s.
     pub heartbeat_interval: Duration,
     /// A WebSocket from which nothing came for this long is pinged. Default 25 s.
@@ -125,13 +138,17 @@ impl Default for Limits {
             connections_per_address_max: 4096,
             accept_rate_max: None,
             retry_after: Duration::from_secs(5),
+            handlers_max: None,
             pipelined_burst_max: 64,
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
             body_rate_bytes: 500,
             idle_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(30),
+            write_rate_bytes: 500,
             handler_timeout: Duration::from_secs(60),
+            silence_timeout: Duration::from_secs(300),
+            stall_threshold: Duration::from_millis(250),
             heartbeat_interval: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),

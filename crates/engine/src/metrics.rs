@@ -298,7 +298,7 @@ impl CoreMetrics {
         self.requests.iter().map(|(_, count)| count).sum()
     }
 
-    fn add(&mut self, other: &CoreMetrics) {
+    pub(crate) fn add(&mut self, other: &CoreMetrics) {
         self.accepted += other.accepted;
         for (mine, theirs) in self.open.counts.iter_mut().zip(&other.open.counts) {
             for (mine, theirs) in mine.iter_mut().zip(theirs) {

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use crate::core::link::Link;
 use crate::metrics::Metrics;
-use crate::metrics::count::AcceptCounts;
+use crate::shared::Shared;
 
 /// Sees what a server counts and whether it drains. Cheap to clone; does not keep the server running.
 #[derive(Clone)]
 pub struct Observer {
     pub(crate) links: Vec<Arc<Link>>,
-    pub(crate) accept_counts: Arc<AcceptCounts>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) began: Instant,
     pub(crate) connections_max: usize,
 }
@@ -19,14 +19,18 @@ pub struct Observer {
 impl Observer {
     /// As [`crate::Handle::metrics`].
     pub fn metrics(&self) -> Metrics {
+        let mut refused = self.shared.accept.refused.tally();
+        for link in &self.links {
+            refused.add(&link.counts.refused.tally());
+        }
         Metrics {
             uptime: self.began.elapsed(),
             cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
             open_connections: self.open_connections() as u64,
             connections_max: self.connections_max as u64,
-            refused: self.accept_counts.refused.tally(),
-            accept_pauses: self.accept_counts.pauses.get(),
-            ..Metrics::default()
+            refused,
+            accept_pauses: self.shared.accept.pauses.get(),
+            draining: self.shared.bell.is_draining(),
         }
     }
 
@@ -40,6 +44,6 @@ impl Observer {
 
     /// Whether the server takes nothing new and finishes what it has.
     pub fn is_draining(&self) -> bool {
-        self.metrics().draining
+        self.shared.bell.is_draining()
     }
 }

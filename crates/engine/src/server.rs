@@ -4,12 +4,11 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::accept::Acceptor;
-use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::core::link::{CoreWaker, Link, Note};
 use crate::core::{self, Parts, Prelude};
@@ -17,10 +16,12 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::listen::{Address, Listen, Listener};
 use crate::metrics::Metrics;
-use crate::metrics::count::AcceptCounts;
 use crate::observer::Observer;
+use crate::shared::Shared;
+use crate::signals::Signals;
 use crate::source::{After, Attached, ConnId, Frame, Source};
 use crate::tls::Tls;
+use crate::watch::Watch;
 use crate::ws::Message;
 
 /// Makes the source of a core, on that core's thread.
@@ -170,19 +171,13 @@ impl<A: App> Server<A> {
             .cores
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
-        let addresses = Arc::new(Addresses::new(self.limits.connections_per_address_max));
-        let acceptor = Acceptor::new(
-            listeners,
-            options.clone(),
-            links.clone(),
-            addresses.clone(),
-            &self.limits,
-        )
-        .map_err(|e| Error::io("cannot wait for connections", e))?;
-        let stopper = acceptor
-            .stopper()
-            .map_err(|e| Error::io("cannot wait for connections", e))?;
-        let (connections_max, accept_counts) = (acceptor.connections_max(), acceptor.counts());
+        let shared = Arc::new(Shared::new(&self.limits));
+        let no_waiting = |e| Error::io("cannot wait for connections", e);
+        let (of_links, of_shared) = (links.clone(), shared.clone());
+        let acceptor = Acceptor::new(listeners, options.clone(), of_links, of_shared, &self.limits)
+            .map_err(no_waiting)?;
+        let stopper = acceptor.stopper().map_err(no_waiting)?;
+        let connections_max = acceptor.connections_max();
         let (ready, started) = mpsc::channel();
         let mut threads = Vec::new();
         for (at, link) in links.iter().enumerate() {
@@ -193,10 +188,10 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready, options) = (self.peer_info, ready.clone(), options.clone());
-            let addresses = addresses.clone();
-            let (http2, prelude) = (self.http2, self.prelude.take());
+            let (shared, http2, prelude) = (shared.clone(), self.http2, self.prelude.take());
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
-                let _end = EndOfCore(link.clone());
+                let of = link.clone();
+                let _end = EndOfCore(link.clone(), shared.clone());
                 let make = || {
                     let source = source(CoreWaker(link.clone()));
                     Parts {
@@ -206,14 +201,14 @@ impl<A: App> Server<A> {
                         options,
                         http2,
                         link,
-                        addresses,
+                        shared,
                         source,
                         prelude,
                     }
                 };
                 // Whoever started us may have given up; then nobody listens, and the drain note is there already.
                 let is_ready = || drop(ready.send(Ok(())));
-                if let Err(error) = core::run(make, is_ready) {
+                if let Err(error) = core::run(&of, make, is_ready) {
                     tracing::error!(%error, core = at, "a core ended by an error");
                     drop(ready.send(Err(error)));
                 }
@@ -222,6 +217,13 @@ impl<A: App> Server<A> {
         }
         drop(ready);
         all_ready(&links, &started)?;
+        let watch = Watch {
+            links: links.clone(),
+            shared: shared.clone(),
+            stall_threshold: self.limits.stall_threshold,
+        };
+        let watch = spawn("squall-watch".to_owned(), self.logs.clone(), move || watch.run());
+        threads.push(watch.inspect_err(|_| drain(&links))?);
         let accept = spawn("squall-accept".to_owned(), self.logs, move || acceptor.run());
         threads.push(accept.inspect_err(|_| drain(&links))?);
         Ok(Handle {
@@ -229,7 +231,7 @@ impl<A: App> Server<A> {
             links,
             began: Instant::now(),
             connections_max,
-            accept_counts,
+            shared,
             stopper,
             threads: Mutex::new(threads),
         })
@@ -278,15 +280,16 @@ fn drain(links: &[Arc<Link>]) {
 }
 
 /// However a core ends, nothing more is handed to it.
-struct EndOfCore(Arc<Link>);
+struct EndOfCore(Arc<Link>, Arc<Shared>);
 
 impl Drop for EndOfCore {
     fn drop(&mut self) {
         self.0.end();
+        self.1.bell.core_ended();
     }
 }
 
-fn spawn(
+pub(crate) fn spawn(
     name: String,
     logs: Option<tracing::Dispatch>,
     run: impl FnOnce() + Send + 'static,
@@ -306,9 +309,9 @@ pub struct Handle {
     links: Vec<Arc<Link>>,
     began: Instant,
     connections_max: usize,
-    accept_counts: Arc<AcceptCounts>,
+    shared: Arc<Shared>,
     stopper: mio::Waker,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Handle {
@@ -330,6 +333,7 @@ impl Handle {
         if let Err(error) = self.stopper.wake() {
             tracing::error!(%error, "the acceptor cannot be told to stop");
         }
+        self.shared.bell.drain();
         drain(&self.links);
     }
 
@@ -357,105 +361,10 @@ impl Handle {
     pub fn observer(&self) -> Observer {
         Observer {
             links: self.links.clone(),
-            accept_counts: self.accept_counts.clone(),
+            shared: self.shared.clone(),
             began: self.began,
             connections_max: self.connections_max,
         }
-    }
-}
-
-/// SIGTERM and SIGINT.
-pub struct Signals {
-    runtime: tokio::runtime::Runtime,
-    term: tokio::signal::unix::Signal,
-    int: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// From now on these signals are ours.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn new() -> Result<Self, Error> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let failed = |e| Error::io("cannot wait for signals", e);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let _entered = runtime.enter();
-        let term = signal(SignalKind::terminate()).map_err(failed)?;
-        let int = signal(SignalKind::interrupt()).map_err(failed)?;
-        drop(_entered);
-        Ok(Signals { runtime, term, int })
-    }
-
-    /// Waits for a signal, drains `handle`, and returns when it has ended, or at a second signal.
-    ///
-    /// # Errors
-    /// When the thread that waits for the end cannot be made.
-    pub fn wait_then_drain(self, handle: &Handle) -> Result<(), Error> {
-        self.wait_then_drain_after(handle, || Duration::ZERO)
-    }
-
-    /// As [`Signals::wait_then_drain`]; `announce` is called when the signal has come, and for so long as it says
-    /// everything is served as before: time for a load balancer to send elsewhere. Another signal ends that time.
-    ///
-    /// # Errors
-    /// As [`Signals::wait_then_drain`].
-    pub fn wait_then_drain_after(
-        mut self,
-        handle: &Handle,
-        announce: impl FnOnce() -> Duration,
-    ) -> Result<(), Error> {
-        self.wait();
-        self.pause(announce());
-        tracing::info!(connections = handle.open_connections(), "draining");
-        handle.shutdown();
-        let (ended, end) = tokio::sync::oneshot::channel();
-        let threads = std::mem::take(&mut *handle.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        spawn("squall-join".to_owned(), None, move || {
-            for thread in threads {
-                // A thread that panicked has said so itself.
-                let _ = thread.join();
-            }
-            // Nobody waits any more after a second signal.
-            let _ = ended.send(());
-        })?;
-        let Signals { runtime, term, int } = &mut self;
-        runtime.block_on(async {
-            tokio::select! {
-                _ = end => {}
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        });
-        Ok(())
-    }
-
-    /// Waits for so long, or for a signal.
-    fn pause(&mut self, time: Duration) {
-        if time.is_zero() {
-            return;
-        }
-        let Signals { runtime, term, int } = self;
-        runtime.block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep(time) => {}
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        });
-    }
-
-    fn wait(&mut self) {
-        let Signals { runtime, term, int } = self;
-        runtime.block_on(async {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        });
     }
 }
 

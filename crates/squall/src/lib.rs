@@ -52,8 +52,8 @@ pub mod xsrf;
 
 pub use server::Server;
 pub use squall_engine::{
-    Address, Error, H2Limits, Handle, Limits, Listen, Networks, Proxied, ProxyProtocol, UNIX_MODE_DEFAULT,
-    raise_descriptor_limit, raw,
+    Address, Deadline, Error, H2Limits, Handle, Limits, Listen, Networks, Proxied, ProxyProtocol,
+    UNIX_MODE_DEFAULT, raise_descriptor_limit, raw,
 };
 
 /// A future that owns nothing it does not say, boxed: what the traits of this crate return.

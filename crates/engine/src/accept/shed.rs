@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::metrics::count::AcceptCounts;
 use crate::metrics::{Label, Refused};
+use crate::shared::Shared;
 use crate::socket::Socket;
 
 /// Sockets of refused peers that are open for a moment more.
@@ -28,7 +28,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Refuses connections.
 pub(crate) struct Shed {
-    counts: Arc<AcceptCounts>,
+    shared: Arc<Shared>,
     retry_after_s: u64,
     kept: VecDeque<(Instant, Socket)>,
     /// A descriptor that is given up so that a peer can be refused when there is no other.
@@ -37,9 +37,9 @@ pub(crate) struct Shed {
 }
 
 impl Shed {
-    pub(crate) fn new(counts: Arc<AcceptCounts>, retry_after: Duration) -> io::Result<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, retry_after: Duration) -> io::Result<Self> {
         Ok(Shed {
-            counts,
+            shared,
             retry_after_s: retry_after.as_millis().div_ceil(1000) as u64,
             kept: VecDeque::new(),
             reserve: Some(reserve()?),
@@ -111,10 +111,10 @@ impl Shed {
     }
 
     fn note(&mut self, why: Refused, now: Instant) {
-        self.counts.refused.add(why, 1);
+        self.shared.accept.refused.add(why, 1);
         if self.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL) {
             self.logged = Some(now);
-            let refused = self.counts.refused.tally().total();
+            let refused = self.shared.accept.refused.tally().total();
             tracing::warn!(
                 why = why.name(),
                 refused,

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use squall_wire::h1::{
     BodyFraming, Encoded, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start,
@@ -20,6 +21,7 @@ use crate::conn::http::{Becomes, Exchange, Http, UNMEASURED};
 use crate::conn::request::{Outcome, Rest, TOO_LARGE};
 use crate::core::Core;
 use crate::limits::BUFFER_BYTES_MAX;
+use crate::metrics::Rejected;
 use crate::source::{ConnId, Framing, Park};
 use crate::ws::OnUpgrade;
 
@@ -57,15 +59,14 @@ impl<A: App> Core<A> {
             return;
         };
         let core = self.clone();
-        let task = tokio::task::spawn_local(async move {
+        let task = self.spawn_for(id, async move {
             let guard = TaskGuard { core: &core, id };
             core.stream(id, rest).await;
             std::mem::forget(guard);
         });
         if let Some(exchange) = &mut http.exchange {
-            exchange.task = Some(task.abort_handle());
+            exchange.task = Some(task);
         }
-        self.tasks_due.set(true);
     }
 
     /// Answers from the handler's task; gives back what is left to stream.
@@ -496,6 +497,25 @@ impl<A: App> Core<A> {
         self.feed_body(id, &mut http);
         // Not `serve`: polls that are pipelined and answered at once would each be a call inside the other.
         self.settle(id, http);
+    }
+
+    /// There are as many handlers as there may be. The connection stays: its peer may come back on it.
+    pub(crate) fn answer_full(&self, http: &mut Http) {
+        const REASON: &[u8] = b"the server has too much to do\n";
+        let retry_after_s = self.limits.retry_after.as_millis().div_ceil(1000);
+        let response = Response::builder()
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(RETRY_AFTER, HeaderValue::from(retry_after_s as u64))
+            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+            .body(());
+        let Ok((parts, ())) = response.map(Response::into_parts) else {
+            return self.refuse(http, &FAILED);
+        };
+        self.link.counts.rejected.add(Rejected::Unavailable, 1);
+        if self.encode_answer(http, &parts, ResponseLength::Exact(REASON.len() as u64)) {
+            self.push_frame(http, Frame::data(Bytes::from_static(REASON)));
+            self.end_answer(http, None);
+        }
     }
 
     /// A handler or a body panicked in its task.

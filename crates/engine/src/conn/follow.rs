@@ -10,6 +10,7 @@ use squall_wire::ws::{Decoder, Event, Role, close_frame, ping_frame, pong_frame}
 use crate::app::App;
 use crate::conn::http::{Becomes, Http};
 use crate::conn::outbox::{Flushed, GATHER_MAX};
+use crate::conn::wait::Pace;
 use crate::core::Core;
 use crate::core::slab::State;
 use crate::limits::{NEVER, Tick};
@@ -43,6 +44,8 @@ struct Extra {
     /// A pong or a close that waits for `rest`, and of which nothing is written. A later one replaces it: only the
     /// last pong matters.
     control: Bytes,
+    /// How fast the peer takes what it is owed.
+    pace: Pace,
     /// There may be bytes in the socket that no event will announce.
     unread: bool,
     /// A message that has come in part.
@@ -121,6 +124,7 @@ impl Follow {
                 };
                 progress = true;
                 bytes_out.add(n as u64);
+                extra.pace.take(n);
                 bytes::Buf::advance(&mut extra.rest, n);
             }
         }
@@ -276,7 +280,7 @@ impl<A: App> Core<A> {
             follow.closing |= matches!(after, After::Close);
             match written {
                 Written::Part { last } => {
-                    conn.deadline = self.after(self.limits.write_stall_timeout);
+                    conn.deadline = self.begin_blocked(follow);
                     // What is not even owed yet comes again from the source, and its close with it.
                     follow.closing &= last;
                     return Turn::Done;
@@ -323,8 +327,8 @@ impl<A: App> Core<A> {
                 Ok((follow.follower, follow.position))
             }
             Ok(Flushed::Blocked { progress }) => {
-                if progress {
-                    conn.deadline = self.after(self.limits.write_stall_timeout);
+                if progress && let Some(extra) = &follow.extra {
+                    conn.deadline = self.write_deadline(&extra.pace);
                 }
                 Err(Turn::Done)
             }
@@ -506,7 +510,7 @@ impl<A: App> Core<A> {
                 return true;
             }
             if !follow.is_blocked() {
-                conn.deadline = self.after(self.limits.write_stall_timeout);
+                conn.deadline = self.begin_blocked(follow);
             }
             follow.extra().control = control;
             follow.closing = last;
@@ -520,14 +524,21 @@ impl<A: App> Core<A> {
 
     fn follow_deadline(&self, id: ConnId) {
         if let Some(conn) = self.conns.borrow_mut().get_mut(id)
-            && let State::Follow(follow) = &conn.state
+            && let State::Follow(follow) = &mut conn.state
         {
             conn.deadline = if follow.is_blocked() {
-                self.after(self.limits.write_stall_timeout)
+                self.begin_blocked(follow)
             } else {
                 self.quiet_deadline(follow)
             };
         }
+    }
+
+    /// The peer is owed something from now on: until when it must have taken some.
+    fn begin_blocked(&self, follow: &mut Follow) -> Tick {
+        let pace = &mut follow.extra().pace;
+        pace.begin(self.clock.tick());
+        self.write_deadline(pace)
     }
 
     /// When something is due on a connection that is owed nothing.
@@ -549,13 +560,11 @@ impl<A: App> Core<A> {
                 return;
             };
             if follow.is_blocked() || follow.closing || follow.pinged {
-                let kind = if follow.is_blocked() {
-                    TimedOut::WriteStall
-                } else {
-                    TimedOut::Ping
-                };
+                match &follow.extra {
+                    Some(extra) if extra.is_blocked() => self.count_slow(&extra.pace),
+                    _ => self.link.counts.timed_out.add(TimedOut::Ping, 1),
+                }
                 drop(conns);
-                self.link.counts.timed_out.add(kind, 1);
                 return self.close(id);
             }
             follow.pinged = follow.framing == Framing::WebSocket;

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Version};
@@ -16,11 +17,12 @@ use crate::body::{BodyErrorKind, Judge};
 use crate::conn::h2::PREFACE;
 use crate::conn::outbox::{Flushed, Outbox};
 use crate::conn::small;
+use crate::conn::wait::Pace;
+pub(crate) use crate::conn::wait::Wait;
 use crate::core::Core;
 use crate::core::clock::Micros;
 use crate::core::slab::State;
-use crate::limits::{BUFFER_BYTES_MAX, NEVER, Tick};
-use crate::metrics::TimedOut;
+use crate::limits::{BUFFER_BYTES_MAX, Tick};
 use crate::socket::Speaks;
 use crate::source::{ConnId, Framing, Park};
 use crate::ws::OnUpgrade;
@@ -55,9 +57,13 @@ pub(crate) struct Http {
     pub(crate) room: Option<Waker>,
     pub(crate) wait: Wait,
     /// When `wait` began, or last moved.
-    since: Tick,
+    pub(crate) since: Tick,
+    /// Since the peer is owed something.
+    pub(crate) pace: Pace,
     /// The socket took something since the last [`Core::settle`].
     progress: bool,
+    /// A request has come since the connection was last parked.
+    served: bool,
 }
 
 /// A request between its head and the end of its answer.
@@ -83,6 +89,8 @@ pub(crate) struct Exchange {
     pub(crate) answered: bool,
     /// When its head was complete.
     pub(crate) began: Micros,
+    /// The handler's own time-out, if it asked for one.
+    pub(crate) handler_timeout: Option<Duration>,
 }
 
 /// A request body on its way in.
@@ -110,17 +118,6 @@ impl Drop for Incoming {
 pub(crate) enum Becomes {
     Parked(Park),
     WebSocket(OnUpgrade),
-}
-
-/// What a connection waits for, so which time-out it is under.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wait {
-    #[default]
-    Nothing,
-    Head,
-    Body,
-    Handler,
-    Write,
 }
 
 /// [`Exchange::began`] of a long-poll, which is meant to wait.
@@ -252,9 +249,11 @@ impl Http {
                     Wait::Body
                 }
                 _ if exchange.framing.is_none() => Wait::Handler,
-                _ => Wait::Nothing,
+                _ if exchange.answered => Wait::Nothing,
+                _ => Wait::Stream,
             },
             None if self.partial.is_empty() => Wait::Nothing,
+            None if !self.served && self.partial == b"\r" => Wait::Request,
             None => Wait::Head,
         }
     }
@@ -315,8 +314,12 @@ impl<A: App> Core<A> {
                 Ok(Parsed::Complete(head)) => {
                     http.is_first = false;
                     bytes::Buf::advance(&mut http.input, head.head_bytes);
+                    http.served = true;
                     self.begin(id, &mut http, head);
                 }
+                // An empty line before a request line is ignored (RFC 9112 section 2.2). Alone it is no beginning of a
+                // request that would have to come in time.
+                Ok(Parsed::Partial) if *http.input == *b"\r\n" => http.input = Bytes::new(),
                 Ok(Parsed::Partial) => http.hold_partial(),
                 Err(_) if self.is_h2(id, &http) => return self.become_h2(id, http),
                 Err(reject) => self.refuse(&mut http, &reject),
@@ -360,47 +363,31 @@ impl<A: App> Core<A> {
             self.turn_later(id);
         }
         if http.is_quiescent() {
+            let served = http.served;
             self.recycle(http);
-            return self.park(id);
+            return self.park(id, served);
         }
         let wait = http.waits_for();
         let progress = std::mem::take(&mut http.progress);
-        if wait != http.wait || (wait == Wait::Write && progress) {
+        if wait != http.wait || (matches!(wait, Wait::Write | Wait::Stream) && progress) {
             http.wait = wait;
             http.since = self.clock.tick();
         }
         let deadline = self.http_deadline(&http);
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
-            conn.deadline = deadline;
+            conn.deadline = deadline.unwrap_or(conn.deadline);
             conn.state = State::Http(http);
         }
     }
 
-    fn http_deadline(&self, http: &Http) -> Tick {
-        let limits = &self.limits;
-        let timeout = match http.wait {
-            Wait::Nothing => return NEVER,
-            Wait::Head => limits.header_read_timeout,
-            Wait::Body => {
-                let received = http
-                    .exchange
-                    .as_ref()
-                    .and_then(|e| e.body.as_ref())
-                    .map_or(0, |b| b.received_bytes);
-                let credit = std::time::Duration::from_secs(received / limits.body_rate_bytes.max(1));
-                limits.body_read_timeout.saturating_add(credit)
-            }
-            Wait::Handler => limits.handler_timeout,
-            Wait::Write => limits.write_stall_timeout,
-        };
-        http.since.saturating_add(crate::limits::ticks(timeout))
-    }
-
     /// The connection waits for its next request: a record, and no more.
-    fn park(&self, id: ConnId) {
+    fn park(&self, id: ConnId, served: bool) {
         let deadline = self.after(self.limits.idle_timeout);
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
-            conn.deadline = deadline;
+            if served {
+                // An empty line is no request: who sends nothing else gets no more time for it.
+                conn.deadline = deadline;
+            }
             conn.state = State::Parked;
         }
         if self.draining.get().is_some() {
@@ -414,6 +401,7 @@ impl<A: App> Core<A> {
         if out.is_empty() && http.outbox.is_empty() {
             return Ok(Flushed::All);
         }
+        let was_owed = !http.outbox.is_empty();
         let owed_bytes = http.outbox.bytes() + out.len();
         let flushed = match self.conns.borrow_mut().get_mut(id) {
             Some(conn) => http.outbox.flush(&mut conn.socket, &mut out),
@@ -423,6 +411,11 @@ impl<A: App> Core<A> {
         if flushed.is_ok() {
             let taken_bytes = owed_bytes - http.outbox.bytes();
             self.link.counts.bytes_out.add(taken_bytes as u64);
+            if was_owed {
+                http.pace.take(taken_bytes);
+            } else if !http.outbox.is_empty() {
+                http.pace.begin(self.clock.tick());
+            }
         }
         http.progress |= !matches!(flushed, Ok(Flushed::Blocked { progress: false }));
         out.clear();
@@ -542,53 +535,5 @@ impl<A: App> Core<A> {
             task.abort();
         }
         self.recycle(http);
-    }
-
-    /// A time-out of an HTTP connection has passed.
-    pub(crate) fn http_overdue(self: &Rc<Self>, id: ConnId) {
-        let Some(mut http) = self.take_http(id) else {
-            return;
-        };
-        let begun = http.exchange.as_ref().is_some_and(|e| e.framing.is_some());
-        let kind = match http.wait {
-            Wait::Head => TimedOut::Head,
-            Wait::Body => TimedOut::Body,
-            Wait::Handler => TimedOut::Handler,
-            Wait::Write | Wait::Nothing => TimedOut::WriteStall,
-        };
-        self.link.counts.timed_out.add(kind, 1);
-        let (status, reason) = match http.wait {
-            Wait::Head => (
-                StatusCode::REQUEST_TIMEOUT,
-                "the request head did not arrive in time",
-            ),
-            Wait::Body => (
-                StatusCode::REQUEST_TIMEOUT,
-                "the request body did not arrive in time",
-            ),
-            Wait::Handler => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the handler did not answer in time",
-            ),
-            Wait::Write | Wait::Nothing => {
-                self.put_http(id, http);
-                return self.close(id);
-            }
-        };
-        if let Some(exchange) = &http.exchange {
-            if let Some(body) = &exchange.body {
-                body.channel.fail(BodyErrorKind::TimedOut);
-            }
-            if let Some(task) = &exchange.task {
-                task.abort();
-            }
-        }
-        if begun {
-            self.put_http(id, http);
-            self.abandon(id);
-            return self.close(id);
-        }
-        self.refuse(&mut http, &Reject { status, reason });
-        self.settle(id, http);
     }
 }

@@ -1,6 +1,7 @@
 //! What one connection does, by kind: methods of [`crate::core::Core`].
 
 pub(crate) mod answer;
+pub(crate) mod attend;
 mod feed;
 pub(crate) mod follow;
 pub(crate) mod h2;
@@ -12,4 +13,5 @@ pub(crate) mod proxy;
 pub(crate) mod request;
 mod small;
 pub(crate) mod stream;
+pub(crate) mod wait;
 pub(crate) mod websocket;

@@ -102,7 +102,7 @@ impl<A: App> Core<A> {
     /// The client's first byte is next; unless its address has too many connections already.
     fn begin_client(self: &Rc<Self>, id: ConnId, listener: u16, proxied: Option<Proxied>) -> bool {
         if let Some(client) = proxied.as_ref().and_then(Proxied::client)
-            && !self.addresses.enter(&client)
+            && !self.shared.addresses.enter(&client)
         {
             return false;
         }

@@ -13,6 +13,7 @@ use squall_wire::h1::{BodyDecoder, BodyLength, BodyLimits, CONTINUE, Head, Piece
 use crate::app::App;
 use crate::body::{Body, BodyControl, BodyErrorKind, Channel, Judge, Look, Whole};
 use crate::conn::answer::TaskGuard;
+use crate::conn::attend::InFlight;
 use crate::conn::feed::{Fed, feed};
 use crate::conn::http::{Exchange, Http, Incoming, Wait};
 use crate::core::slab::State;
@@ -45,11 +46,15 @@ impl<A: App> Core<A> {
             left_bytes: 0,
             answered: false,
             began: self.clock.turn(),
+            handler_timeout: None,
         });
         let body = match self.begin_body(id, http, head.body) {
             Ok(body) => body,
             Err(reject) => return self.refuse(http, &reject),
         };
+        if self.has_too_many_handlers() {
+            return self.answer_full(http);
+        }
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.uri_mut() = head.uri;
@@ -80,9 +85,13 @@ impl<A: App> Core<A> {
     }
 
     fn call(self: &Rc<Self>, id: ConnId, http: &mut Http, request: Request<Body>) {
+        let attending = self.attend(&request);
         match self.call_now(request) {
             Called::Done(outcome) => self.answer_in_place(id, http, outcome),
             Called::Pending(mut future) => {
+                if let Some(exchange) = &mut http.exchange {
+                    exchange.handler_timeout = attending.asked();
+                }
                 self.finish_later(id, http, poll_fn(move |cx| poll_boxed(&mut future, cx)));
             }
             Called::NotReady(later) => self.call_later(id, http, *later),
@@ -134,12 +143,14 @@ impl<A: App> Core<A> {
         F: Future<Output = Result<Response<A::Body>, A::Error>> + 'static,
     {
         let core = self.clone();
-        let task = tokio::task::spawn_local(async move {
+        let in_flight = InFlight::new(self.clone());
+        let task = self.spawn_for(id, async move {
             let guard = TaskGuard { core: &core, id };
             let outcome = match future.await {
                 Ok(response) => Some(response),
                 Err(error) => failed::<A>(&*error.into()),
             };
+            drop(in_flight);
             let rest = core.answer_later(id, outcome);
             if let Some(rest) = rest {
                 core.stream(id, rest).await;
@@ -147,9 +158,8 @@ impl<A: App> Core<A> {
             std::mem::forget(guard);
         });
         if let Some(exchange) = &mut http.exchange {
-            exchange.task = Some(task.abort_handle());
+            exchange.task = Some(task);
         }
-        self.tasks_due.set(true);
     }
 
     /// Prepares the body. One that is there whole needs no channel.

@@ -8,6 +8,7 @@ use squall_wire::ws::{Decoder, Event, Role, ping_frame, pong_frame};
 use crate::app::App;
 use crate::conn::http::Http;
 use crate::conn::outbox::write_all;
+use crate::conn::wait::Pace;
 use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::metrics::TimedOut;
@@ -24,6 +25,7 @@ pub(crate) struct WebSocket {
     /// Frames that the socket has taken up to `written_bytes`.
     pub(crate) owed: Vec<u8>,
     written_bytes: usize,
+    pace: Pace,
     /// There may be bytes in the socket that no event will announce.
     unread: bool,
     /// We asked whether the peer is there, and nothing came since.
@@ -89,6 +91,7 @@ impl<A: App> Core<A> {
             decoder: Decoder::new(Role::Server),
             owed: http.outbox.take_all().to_vec(),
             written_bytes: 0,
+            pace: Pace::default(),
             unread: false,
             pinged: false,
             over: false,
@@ -105,11 +108,10 @@ impl<A: App> Core<A> {
         }
         let handler = callback(Socket::new(channel));
         let running = Running::new(self.clone());
-        tokio::task::spawn_local(async move {
+        self.spawn_for(id, async move {
             let _running = running;
             handler.await;
         });
-        self.tasks_due.set(true);
         if !early.is_empty() {
             self.ws_received(id, &mut early.to_vec());
         }
@@ -200,6 +202,9 @@ impl<A: App> Core<A> {
                     progress |= n > 0;
                     self.link.counts.bytes_out.add(n as u64);
                     ws.written_bytes += n;
+                    if was_owed {
+                        ws.pace.take(n);
+                    }
                 }
                 Err(_) => break Err(()),
             }
@@ -220,11 +225,14 @@ impl<A: App> Core<A> {
         // The peer's time to answer our close begins when it can have seen it.
         let begins_close = close_sent && outcome == Ok(true) && !ws.closing;
         ws.closing |= begins_close;
+        if outcome == Ok(false) && !was_owed {
+            ws.pace.begin(self.clock.tick());
+        }
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             if begins_close {
                 conn.deadline = self.after(self.limits.close_timeout);
             } else if outcome == Ok(false) && (progress || !was_owed) {
-                conn.deadline = self.after(self.limits.write_stall_timeout);
+                conn.deadline = self.write_deadline(&ws.pace);
             } else if outcome == Ok(true) && was_owed && !ws.closing {
                 conn.deadline = self.after(self.limits.ping_interval);
             }
@@ -248,14 +256,13 @@ impl<A: App> Core<A> {
         let Some(mut ws) = self.take_ws(id) else { return };
         let dead = ws.closing || ws.over || ws.pinged || !ws.owed.is_empty();
         if dead {
-            let kind = if !ws.owed.is_empty() {
-                TimedOut::WriteStall
-            } else if ws.closing || ws.over {
-                TimedOut::Close
+            if !ws.owed.is_empty() {
+                self.count_slow(&ws.pace);
             } else {
-                TimedOut::Ping
-            };
-            self.link.counts.timed_out.add(kind, 1);
+                let closing = ws.closing || ws.over;
+                let kind = if closing { TimedOut::Close } else { TimedOut::Ping };
+                self.link.counts.timed_out.add(kind, 1);
+            }
         }
         if !dead {
             ws.pinged = true;

@@ -1,7 +1,7 @@
 //! The core's time: read once a turn, not once a use.
 
 use std::cell::{Cell, RefCell};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use squall_wire::date::imf_fixdate;
@@ -17,6 +17,7 @@ const SWEEP_INTERVAL_US: Micros = SWEEP_INTERVAL.as_micros() as Micros;
 pub(crate) struct Clock {
     began: Instant,
     turn: Cell<Micros>,
+    turn_at: Cell<Instant>,
     pub(super) tick: Cell<Tick>,
     unix_seconds: Cell<u64>,
     date: RefCell<[u8; 29]>,
@@ -26,8 +27,10 @@ pub(crate) struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
+        let now = Instant::now();
         let clock = Clock {
-            began: Instant::now(),
+            began: now,
+            turn_at: Cell::new(now),
             turn: Cell::new(0),
             tick: Cell::new(0),
             unix_seconds: Cell::new(u64::MAX),
@@ -42,9 +45,11 @@ impl Default for Clock {
 impl Clock {
     /// Looks at the clocks of the machine.
     pub(crate) fn refresh(&self) {
-        let now = self.now();
-        self.turn.set(now);
-        self.tick.set((now / SWEEP_INTERVAL_US) as Tick);
+        let now = Instant::now();
+        let turn = micros(now - self.began);
+        self.turn_at.set(now);
+        self.turn.set(turn);
+        self.tick.set((turn / SWEEP_INTERVAL_US) as Tick);
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs());
@@ -65,8 +70,17 @@ impl Clock {
 
     /// Looks at the machine's clock: some 25 ns.
     pub(crate) fn now(&self) -> Micros {
-        let elapsed = self.began.elapsed();
-        elapsed.as_secs() * 1_000_000 + Micros::from(elapsed.subsec_micros())
+        micros(self.began.elapsed())
+    }
+
+    /// As [`Clock::turn`].
+    pub(crate) fn turn_at(&self) -> Instant {
+        self.turn_at.get()
+    }
+
+    /// When a tick began.
+    pub(crate) fn at(&self, tick: Tick) -> Instant {
+        self.began + SWEEP_INTERVAL * tick
     }
 
     pub(crate) fn tick(&self) -> Tick {
@@ -82,4 +96,8 @@ impl Clock {
     pub(crate) fn date(&self) -> [u8; 29] {
         *self.date.borrow()
     }
+}
+
+fn micros(duration: Duration) -> Micros {
+    duration.as_secs() * 1_000_000 + Micros::from(duration.subsec_micros())
 }

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::limits::{Tick, ticks};
+use crate::metrics::TimedOut;
 use crate::source::ConnId;
 
 /// When a drain began, in ticks; cores that drain have one.
@@ -78,6 +79,7 @@ impl<A: App> Core<A> {
                 "the drain deadline passed; connections are cut"
             );
         }
+        self.link.counts.timed_out.add(TimedOut::Drain, ids.len() as u64);
         for id in ids {
             self.guarded(id, || self.close(id));
         }

@@ -1,9 +1,11 @@
 //! What other threads, and handlers, say to a core.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
+use crate::core::doing::Doing;
 use crate::metrics::count::Counts;
 use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
@@ -37,6 +39,10 @@ pub(crate) struct Link {
     pub(crate) open: AtomicUsize,
     /// What the core counts.
     pub(crate) counts: Counts,
+    /// What the core is doing now.
+    pub(crate) doing: Doing,
+    /// Where the system says how long the core's thread has waited for a CPU.
+    pub(crate) schedstat: OnceLock<PathBuf>,
     /// The core is gone: it takes no notes. Changes under the lock of `notes`.
     ended: AtomicBool,
 }
@@ -64,6 +70,14 @@ impl Link {
         self.ended.store(true, Ordering::Release);
         self.open.store(0, Ordering::Relaxed);
         notes.clear();
+    }
+
+    /// How long the core's thread has waited for a CPU so far.
+    pub(crate) fn run_delay(&self) -> std::time::Duration {
+        self.schedstat
+            .get()
+            .map(|path| crate::watch::run_delay(path))
+            .unwrap_or_default()
     }
 
     pub(crate) fn is_ended(&self) -> bool {

@@ -5,6 +5,7 @@
 //! of one kind of connection are in `crate::conn`.
 
 pub(crate) mod clock;
+pub(crate) mod doing;
 pub(crate) mod drain;
 pub(crate) mod link;
 #[cfg(any(test, feature = "mock"))]
@@ -29,12 +30,12 @@ use mio::Events;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::accept::addresses::Addresses;
 use crate::app::App;
 use crate::conn::h2::Scratch;
 use crate::conn::http::Http;
 use crate::conn::proxy;
 use crate::core::clock::Clock;
+use crate::core::doing::Busy;
 use crate::core::drain::Drain;
 use crate::core::link::{Link, Note};
 use crate::core::slab::{CompactPeer, Conn, Slab, State, id_of, token};
@@ -42,9 +43,11 @@ use crate::core::spare::Spares;
 use crate::limits::{Limits, Tick, ticks};
 use crate::listen::Options;
 use crate::proxy::Begin;
+use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::source::{ConnId, Frame, Source};
 use crate::tls::TlsSocket;
+use crate::watch::schedstat_of_this_thread;
 
 /// Bytes of the buffer that a core reads into.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -78,7 +81,7 @@ pub(crate) struct Core<A: App> {
     pub(crate) conns: RefCell<Slab>,
     pub(crate) link: Arc<Link>,
     pub(crate) source: Rc<dyn Source>,
-    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
     /// Where answers are encoded; empty between connections.
     pub(crate) out: RefCell<Vec<u8>>,
@@ -115,7 +118,7 @@ pub(crate) struct Parts<A: App> {
     pub(crate) options: Arc<[Options]>,
     pub(crate) http2: bool,
     pub(crate) link: Arc<Link>,
-    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) source: Rc<dyn Source>,
     /// What it does first, beside waiting for connections.
     pub(crate) prelude: Option<Prelude<A>>,
@@ -125,9 +128,19 @@ pub(crate) struct Parts<A: App> {
 pub(crate) type Prelude<A> = Box<dyn FnOnce(&Rc<Core<A>>) -> io::Result<()> + Send>;
 
 /// Runs a core on this thread until it has drained. Calls `ready` when it has all that it needs from the system.
-pub(crate) fn run<A: App>(make: impl FnOnce() -> Parts<A>, ready: impl FnOnce()) -> io::Result<()> {
+pub(crate) fn run<A: App>(
+    link: &Arc<Link>,
+    make: impl FnOnce() -> Parts<A>,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
+    if let Some(schedstat) = schedstat_of_this_thread() {
+        link.schedstat.get_or_init(|| schedstat);
+    }
+    let (parked, unparked) = (link.clone(), link.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(move || parked.doing.becomes(Busy::Idle))
+        .on_thread_unpark(move || unparked.doing.becomes(Busy::Task))
         .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
@@ -155,7 +168,7 @@ impl<A: App> Core<A> {
             conns: RefCell::default(),
             link: parts.link,
             source: parts.source,
-            addresses: parts.addresses,
+            shared: parts.shared,
             clock: Clock::default(),
             out: RefCell::default(),
             spare_headers: RefCell::default(),
@@ -185,6 +198,7 @@ impl<A: App> Core<A> {
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let due = poll_fn(|cx| self.poll_due(cx, &mut poll, &mut events, &mut sweep)).await?;
+            self.link.doing.becomes(Busy::Engine);
             self.clock.refresh();
             self.handshakes_left.set(HANDSHAKES_MAX);
             for event in &events {
@@ -214,7 +228,9 @@ impl<A: App> Core<A> {
             }
             turns = turns.wrapping_add(1);
             if self.tasks_due.replace(false) || turns.is_multiple_of(TURNS_MAX) {
+                self.link.doing.becomes(Busy::Task);
                 let_tasks_run().await;
+                self.link.doing.becomes(Busy::Engine);
                 self.link.take_notes(&mut notes);
                 for note in notes.drain(..) {
                     self.hear(note, &mut buffer);
@@ -230,6 +246,7 @@ impl<A: App> Core<A> {
             if self.draining.get().is_some() && self.is_drained() {
                 return Ok(());
             }
+            self.link.doing.becomes(Busy::Task);
         }
     }
 
@@ -601,7 +618,7 @@ impl<A: App> Core<A> {
     fn left(&self, counted: Option<Peer>) {
         self.link.open.fetch_sub(1, Ordering::Relaxed);
         if let Some(peer) = counted {
-            self.addresses.leave(&peer);
+            self.shared.addresses.leave(&peer);
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod origin;
 mod peer;
 mod secure_headers;
 mod slash;
+mod timeout;
 pub mod ws;
 
 #[cfg(feature = "compression")]
@@ -21,6 +22,7 @@ pub use names::{ROUTES_MAX, RouteNames};
 pub use peer::{ConnectInfo, ConnectInfoMissing};
 pub use secure_headers::{SecureHeaders, SecureHeadersService, secure_headers};
 pub use slash::redirect_slashes;
+pub use timeout::{HandlerTimeout, WithTimeout};
 
 /// Bodies of requests and responses.
 pub mod body {

@@ -136,7 +136,7 @@ impl<A: App> Core<A> {
     ) -> Option<impl Future<Output = ()> + use<A>> {
         let peer = Peer::Tcp(incoming.remote_address());
         let open = endpoint.open_connections();
-        if open >= self.limits.connections_max || !self.addresses.enter(&peer) {
+        if open >= self.limits.connections_max || !self.shared.addresses.enter(&peer) {
             incoming.refuse();
             return None;
         }
@@ -231,6 +231,6 @@ struct Entered<A: App> {
 
 impl<A: App> Drop for Entered<A> {
     fn drop(&mut self) {
-        self.core.addresses.leave(&self.peer);
+        self.core.shared.addresses.leave(&self.peer);
     }
 }

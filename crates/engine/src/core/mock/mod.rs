@@ -23,13 +23,13 @@ use std::task::Poll;
 
 use tokio::task::LocalSet;
 
-use crate::accept::addresses::Addresses;
 use crate::core::clock::Clock;
 use crate::core::link::Link;
 use crate::core::slab::State;
 use crate::core::{Core, Parts, READ_BUFFER_BYTES, Until};
 use crate::limits::{BUFFER_BYTES_MAX, Limits, Tick};
 use crate::listen::Options;
+use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::source::ConnId;
 use app::MockApp;
@@ -127,7 +127,7 @@ impl Bench {
             link: Arc::new(Link::default()),
             options: Arc::new([Options::default()]),
             http2: true,
-            addresses: Arc::new(Addresses::new(usize::MAX)),
+            shared: Arc::new(Shared::new(&limits())),
             source: source.clone(),
             prelude: None,
         };
