@@ -14,6 +14,7 @@ mod conn;
 mod core;
 mod deadline;
 mod error;
+mod file;
 #[cfg(feature = "http3")]
 mod http3;
 mod limits;
@@ -41,6 +42,7 @@ pub use core::link::CoreWaker;
 pub use core::mock;
 pub use deadline::Deadline;
 pub use error::Error;
+pub use file::{FileFrames, FileWindow};
 pub use limits::{BUFFER_BYTES_MAX, H2Limits, Limits, SWEEP_INTERVAL};
 pub use listen::{Address, Listen, UNIX_MODE_DEFAULT};
 pub use metrics::Metrics;

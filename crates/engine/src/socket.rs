@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use bytes::Bytes;
 use http::Response;
@@ -95,6 +96,15 @@ impl Socket {
             Socket::Virtual(s) => s.write(slices),
             Socket::Tls(s) => s.write_vectored(slices),
             Socket::Away(_) => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The socket itself, where what is written goes to the peer as it is.
+    pub(crate) fn plain(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Socket::Tcp(s) => Some(s.as_fd()),
+            Socket::Unix(s) => Some(s.as_fd()),
+            Socket::Virtual(_) | Socket::Tls(_) | Socket::Away(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@
 //! | [`h1`] | request heads ([`h1::parse_head`]), bodies ([`h1::BodyDecoder`]) | response heads ([`h1::encode_head`]), chunks, refusals ([`h1::Reject`]) |
 //! | [`ws`] | handshakes ([`ws::check_upgrade`]), messages ([`ws::Decoder`]) | frames ([`ws::encode_frame`]) |
 //! | [`multipart`] | forms with files ([`multipart::Decoder`]) | |
+//! | [`accept_encoding`] | which codings a peer takes | |
 //! | [`sse`] | event streams ([`sse::Parser`]) | events ([`sse::encode`]) |
 //! | [`proxy`] | PROXY protocol headers ([`proxy::parse`]) | |
 //! | [`date`] | | `Date` field values |
@@ -30,6 +31,7 @@
 //! assert_eq!(head.head_bytes, input.len());
 //! ```
 
+pub mod accept_encoding;
 pub mod date;
 pub mod h1;
 pub mod multipart;

@@ -20,6 +20,7 @@ use crate::body::BodyErrorKind;
 use crate::conn::http::{Becomes, Exchange, Http, UNMEASURED};
 use crate::conn::request::{Outcome, Rest, TOO_LARGE};
 use crate::core::Core;
+use crate::file::{FileFrames, FileWindow};
 use crate::limits::BUFFER_BYTES_MAX;
 use crate::metrics::Rejected;
 use crate::source::{ConnId, Framing, Park};
@@ -55,7 +56,7 @@ pub(crate) const UPGRADE_WITH_BODY: Reject = Reject {
 impl<A: App> Core<A> {
     /// Answers while the request is being served; what cannot be written at once becomes a task.
     pub(crate) fn answer_in_place(self: &Rc<Self>, id: ConnId, http: &mut Http, outcome: Outcome<A::Body>) {
-        let Some(rest) = self.answer(http, outcome) else {
+        let Some(rest) = self.answer(id, http, outcome) else {
             return;
         };
         let core = self.clone();
@@ -76,13 +77,13 @@ impl<A: App> Core<A> {
         outcome: Outcome<A::Body>,
     ) -> Option<Rest<A::Body>> {
         let mut http = self.take_http(id)?;
-        let rest = self.answer(&mut http, outcome);
+        let rest = self.answer(id, &mut http, outcome);
         self.serve(id, http);
         rest
     }
 
     /// Encodes the head and as much of the body as is there.
-    fn answer(&self, http: &mut Http, outcome: Outcome<A::Body>) -> Option<Rest<A::Body>> {
+    fn answer(&self, id: ConnId, http: &mut Http, outcome: Outcome<A::Body>) -> Option<Rest<A::Body>> {
         let exchange = http.exchange.as_ref()?;
         let tunnel = exchange.tunnel;
         if exchange.has_refused() {
@@ -99,6 +100,7 @@ impl<A: App> Core<A> {
             return None;
         }
         let exact = body.size_hint().exact();
+        self.take_files(id, http, &mut parts, exact);
         let mut ended = body.is_end_stream();
         let mut body = self.spares.bodies.put(body);
         let mut first = None;
@@ -195,6 +197,26 @@ impl<A: App> Core<A> {
         !is_answer
     }
 
+    /// Takes parts of files from the body, if it has such, and the socket can.
+    fn take_files(&self, id: ConnId, http: &mut Http, parts: &mut Parts, exact: Option<u64>) {
+        if parts.extensions.is_empty() {
+            return;
+        }
+        let is_plain = |id| {
+            let mut conns = self.conns.borrow_mut();
+            conns
+                .get_mut(id)
+                .is_some_and(|conn| conn.socket.plain().is_some())
+        };
+        if let Some(files) = parts.extensions.remove::<FileFrames>()
+            && let Some(exchange) = &mut http.exchange
+            && is_plain(id)
+            && files.begin(exact)
+        {
+            exchange.files = Some(files);
+        }
+    }
+
     /// Takes what the body has right now.
     fn fill(&self, http: &mut Http, body: &mut Rest<A::Body>) -> Filled {
         while http.outbox.bytes() + self.out.borrow().len() < BUFFER_BYTES_MAX {
@@ -264,10 +286,13 @@ impl<A: App> Core<A> {
             }
             match poll_body(body, cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    turn_bytes += frame.data_ref().map_or(0, Bytes::len).max(FRAME_COST_BYTES);
+                    let before = http.outbox.bytes();
+                    let data_bytes = frame.data_ref().map_or(0, Bytes::len);
                     if let Some(trailers) = self.push_frame(&mut http, frame) {
                         self.end_answer(&mut http, Some(trailers));
                     }
+                    let owed_bytes = http.outbox.bytes().saturating_sub(before);
+                    turn_bytes += data_bytes.max(owed_bytes).max(FRAME_COST_BYTES);
                 }
                 Poll::Ready(None) => self.end_answer(&mut http, None),
                 Poll::Ready(Some(Err(error))) => self.cut_answer(&mut http, &*error.into()),
@@ -334,6 +359,9 @@ impl<A: App> Core<A> {
         };
         let exchange = http.exchange.as_mut()?;
         if data.is_empty() {
+            if let Some(window) = exchange.files.as_ref().and_then(FileFrames::take) {
+                self.push_window(http, window);
+            }
             return None;
         }
         let chunked = match exchange.framing {
@@ -366,6 +394,21 @@ impl<A: App> Core<A> {
             encode_chunk_end(&mut out);
         }
         None
+    }
+
+    /// Appends a part of a file. Only a body with a length gives such.
+    fn push_window(&self, http: &mut Http, window: FileWindow) {
+        let Some(exchange) = &mut http.exchange else {
+            return;
+        };
+        match exchange.left_bytes.checked_sub(window.bytes as u64) {
+            Some(left) if window.bytes > 0 => exchange.left_bytes = left,
+            _ => return self.cut_answer(http, "the body is longer than its Content-Length"),
+        }
+        let mut out = self.out.borrow_mut();
+        http.outbox.push(Bytes::copy_from_slice(&out));
+        out.clear();
+        http.outbox.push_file(window);
     }
 
     /// The body's end: the exchange is over, unless its request is still arriving.

@@ -22,6 +22,7 @@ pub(crate) use crate::conn::wait::Wait;
 use crate::core::Core;
 use crate::core::clock::Micros;
 use crate::core::slab::State;
+use crate::file::FileFrames;
 use crate::limits::{BUFFER_BYTES_MAX, Tick};
 use crate::socket::Speaks;
 use crate::source::{ConnId, Framing, Park};
@@ -85,6 +86,8 @@ pub(crate) struct Exchange {
     pub(crate) framing: Option<BodyFraming>,
     /// Bytes of a body with a length that are still to come.
     pub(crate) left_bytes: u64,
+    /// Where the body gives parts of files, if it may.
+    pub(crate) files: Option<FileFrames>,
     /// The answer is complete; the request's body is being thrown away.
     pub(crate) answered: bool,
     /// When its head was complete.
@@ -336,7 +339,8 @@ impl<A: App> Core<A> {
         }
         // Earlier answers do not wait behind a long-poll.
         let waits = http.is_owed()
-            && matches!(&http.becomes, Some(Becomes::Parked(park)) if park.framing == Framing::Answer);
+            && (http.outbox.has_file()
+                || matches!(&http.becomes, Some(Becomes::Parked(park)) if park.framing == Framing::Answer));
         if !waits && let Some(becomes) = http.becomes.take() {
             return self.become_other(id, http, becomes);
         }

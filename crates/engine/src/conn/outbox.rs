@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::Bytes;
 
+use crate::file::{FileWindow, write_before};
 use crate::socket::Socket;
 
 /// How many pieces one gather-write takes.
@@ -16,10 +17,26 @@ pub(crate) const GATHER_MAX: usize = 64;
 /// Pieces in order; of the first, `written` bytes are with the socket already.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     written: usize,
     /// Bytes not written yet.
     bytes: usize,
+}
+
+/// One after the other.
+enum Piece {
+    Bytes(Bytes),
+    /// Costs no memory of ours: it is written from the file.
+    File(Box<FileWindow>),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::File(window) => window.bytes,
+        }
+    }
 }
 
 /// What a flush came to.
@@ -43,14 +60,26 @@ impl Outbox {
     pub(crate) fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
             self.bytes += piece.len();
-            self.pieces.push_back(piece);
+            self.pieces.push_back(Piece::Bytes(piece));
         }
+    }
+
+    pub(crate) fn push_file(&mut self, window: FileWindow) {
+        self.bytes += window.bytes;
+        self.pieces.push_back(Piece::File(Box::new(window)));
+    }
+
+    /// Whether a part of a file is owed: then it cannot be taken out.
+    pub(crate) fn has_file(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::File(_)))
     }
 
     /// Takes what is owed out, as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
+        debug_assert!(!self.has_file(), "who takes it waits until files are written");
         let mut all = Vec::with_capacity(self.bytes);
         for (at, piece) in self.pieces.drain(..).enumerate() {
+            let Piece::Bytes(piece) = piece else { continue };
             all.extend_from_slice(if at == 0 { &piece[self.written..] } else { &piece });
         }
         (self.written, self.bytes) = (0, 0);
@@ -85,6 +114,9 @@ impl Outbox {
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Flushed::Blocked { progress }),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+                    self.load_file(e)?;
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -96,10 +128,28 @@ impl Outbox {
         let mut count = 0;
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
             let from = if count == 0 { self.written } else { 0 };
-            *slice = IoSlice::new(&piece[from..]);
+            match (piece, count, socket.plain()) {
+                (Piece::Bytes(piece), ..) => *slice = IoSlice::new(&piece[from..]),
+                (Piece::File(window), 0, Some(socket)) => return window.send(socket, from),
+                (Piece::File(_), 0, None) => return Err(ErrorKind::Unsupported.into()),
+                (Piece::File(_), _, Some(socket)) => return write_before(socket, &slices[..count]),
+                (Piece::File(_), _, None) => break,
+            }
             count += 1;
         }
         socket.write_vectored(&slices[..count])
+    }
+
+    /// Reads the part of a file that could not be sent from it; if it is none, its error stays.
+    fn load_file(&mut self, error: io::Error) -> io::Result<()> {
+        match self.pieces.front_mut() {
+            Some(Piece::File(window)) => {
+                let bytes = window.load()?;
+                self.pieces[0] = Piece::Bytes(bytes);
+                Ok(())
+            }
+            _ => Err(error),
+        }
     }
 
     fn advance(&mut self, mut taken: usize) {

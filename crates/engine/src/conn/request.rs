@@ -44,6 +44,7 @@ impl<A: App> Core<A> {
             task: None,
             framing: None,
             left_bytes: 0,
+            files: None,
             answered: false,
             began: self.clock.turn(),
             handler_timeout: None,

@@ -9,12 +9,15 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use squall_engine::source::{After, Attached, ConnId, Frame, Framing, Park, Source};
 use squall_engine::wire::ws::{check_upgrade, close_frame, text_frame};
+use squall_engine::ws::check_handshake;
 use squall_engine::{CoreWaker, Limits, MakeSource, Message, Server};
 
 use super::Running;
@@ -204,6 +207,20 @@ pub(crate) fn park_from(from: u64, framing: Framing, headers: &HeaderMap) -> Res
     response
 }
 
+/// A WebSocket that follows the log from its beginning, over whatever version of HTTP.
+pub(crate) fn park_handshake(parts: &Parts) -> Response {
+    let accept = match check_handshake(parts) {
+        Ok(accept) => accept,
+        Err(error) => return error.status().into_response(),
+    };
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    *response.headers_mut() = accept.response_fields(None);
+    let framing = Framing::WebSocket;
+    let ticket = Arc::new(Ticket { framing, from: 0 });
+    response.extensions_mut().insert(Park { framing, ticket });
+    response
+}
+
 /// The three doors to the log.
 pub(crate) fn doors() -> Router {
     Router::new()
@@ -218,7 +235,7 @@ pub(crate) fn doors() -> Router {
         )
         .route(
             "/ws",
-            get(|h: HeaderMap| async move { park(Framing::WebSocket, &h) }),
+            get(|request: Request| async move { park_handshake(&request.into_parts().0) }),
         )
 }
 

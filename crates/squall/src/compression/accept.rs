@@ -1,7 +1,7 @@
-//! What a peer takes: `Accept-Encoding` (RFC 9110, section 12.5.3).
+//! Which coding a peer gets (RFC 9110, section 12.5.3).
 
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT_ENCODING;
+use squall_engine::wire::accept_encoding::{AcceptEncoding, Weight};
 
 use super::Coding;
 
@@ -16,30 +16,15 @@ pub(super) enum Choice {
     OnlyCoded(Coding),
 }
 
-/// A weight in thousandths.
-type Weight = u16;
-
-const WHOLE: Weight = 1000;
-
-/// What was said of each coding; the least of what was said twice, so that a "no" is a no.
-#[derive(Default)]
-struct Said {
-    gzip: Option<Weight>,
-    brotli: Option<Weight>,
-    zstd: Option<Weight>,
-    identity: Option<Weight>,
-    any: Option<Weight>,
-}
-
 /// The coding with the greatest weight; of those with the same the first of `ours`. Without the field, as it is: RFC
 /// 9110 would let us send anything, and who says nothing seldom takes anything.
 ///
 /// A peer that takes nothing that we have gets it as it is (section 15.5.7 lets us, and it is of more use than a 406).
 pub(super) fn choose(headers: &HeaderMap, ours: &[Coding]) -> Choice {
-    let said = Said::read(headers);
+    let said = AcceptEncoding::read(headers);
     let mut best: Option<(Weight, Coding)> = None;
     for &coding in ours {
-        let weight = said.of(coding);
+        let weight = weight_of(coding, &said);
         if weight > 0 && best.is_none_or(|(most, _)| weight > most) {
             best = Some((weight, coding));
         }
@@ -54,71 +39,19 @@ pub(super) fn choose(headers: &HeaderMap, ours: &[Coding]) -> Choice {
     }
 }
 
-impl Said {
-    fn read(headers: &HeaderMap) -> Self {
-        let mut said = Said::default();
-        for field in headers.get_all(ACCEPT_ENCODING) {
-            for item in field.as_bytes().split(|&byte| byte == b',') {
-                said.note(item);
-            }
-        }
-        said
-    }
-
-    fn note(&mut self, item: &[u8]) {
-        let mut words = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let name = words.next().unwrap_or_default();
-        let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
-        let slot = match name {
-            _ if is(b"gzip") || is(b"x-gzip") => &mut self.gzip,
-            _ if is(b"br") => &mut self.brotli,
-            _ if is(b"zstd") => &mut self.zstd,
-            _ if is(b"identity") => &mut self.identity,
-            b"*" => &mut self.any,
-            _ => return,
-        };
-        let weight = words.map(weight).min().unwrap_or(WHOLE);
-        *slot = Some(slot.map_or(weight, |before| before.min(weight)));
-    }
-
-    fn of(&self, coding: Coding) -> Weight {
-        let own = match coding {
-            Coding::Gzip => self.gzip,
-            Coding::Brotli => self.brotli,
-            Coding::Zstd => self.zstd,
-        };
-        own.or(self.any).unwrap_or(0)
-    }
-}
-
-/// `q=0.5` in thousandths (RFC 9110, section 12.4.2). What is none counts as "no".
-fn weight(parameter: &[u8]) -> Weight {
-    let Some(value) = parameter
-        .strip_prefix(b"q=")
-        .or_else(|| parameter.strip_prefix(b"Q="))
-    else {
-        return 0;
+fn weight_of(coding: Coding, said: &AcceptEncoding) -> Weight {
+    let own = match coding {
+        Coding::Gzip => said.gzip,
+        Coding::Brotli => said.brotli,
+        Coding::Zstd => said.zstd,
     };
-    let (whole, fraction) = match value {
-        [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
-        [whole] => (whole, &[][..]),
-        _ => return 0,
-    };
-    if !fraction.iter().all(u8::is_ascii_digit) {
-        return 0;
-    }
-    let digit = |at: usize| fraction.get(at).map_or(0, |byte| Weight::from(byte - b'0'));
-    let thousandths = digit(0) * 100 + digit(1) * 10 + digit(2);
-    match (whole, thousandths) {
-        (b'0', _) => thousandths,
-        (b'1', 0) => WHOLE,
-        _ => 0,
-    }
+    own.or(said.any).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use axum::http::header::ACCEPT_ENCODING;
 
     use super::*;
 
@@ -174,7 +107,8 @@ mod tests {
             ("gzip;q", Identity),
             ("gzip;q=.5", Identity),
             ("gzip;q=0.x", Identity),
-            ("gzip;q=1.;", Identity),
+            ("gzip;q=1.;", Coded(Gzip)),
+            ("gzip;level=9", Coded(Gzip)),
             ("gzip;Q=1.", Coded(Gzip)),
             (",, ,gzip,", Coded(Gzip)),
             ("gzipx, xgzip, g zip", Identity),

@@ -9,7 +9,8 @@ use http_body::{Frame, SizeHint};
 
 use super::encoder::Encoder;
 
-/// Bytes that are compressed before the core's other work has its turn: less than half a millisecond.
+/// Bytes that are compressed before the core's other work has its turn: half a millisecond at most, 2 at
+/// [`super::Level::Small`].
 pub(super) const TURN_BYTES: usize = 32 * 1024;
 
 /// What is left of a body, behind an encoder.

@@ -103,7 +103,7 @@ impl Level {
         match self {
             Level::Fast => 1,
             Level::Balanced => 4,
-            Level::Small => 7,
+            Level::Small => 5,
         }
     }
 
@@ -111,7 +111,7 @@ impl Level {
         match self {
             Level::Fast => 1,
             Level::Balanced => 3,
-            Level::Small => 9,
+            Level::Small => 6,
         }
     }
 }

@@ -53,8 +53,10 @@ impl Sending {
     pub(crate) fn from(self, file: Arc<File>, buffers: &Arc<Buffers>) -> Response {
         let stamp = self.settled.then_some(self.stamp);
         let reader = Reader::new(file, stamp, buffers.clone());
-        self.head
-            .map(|_| Body::new(Pieces::new(self.pieces, Some(reader))))
+        let mut pieces = Pieces::new(self.pieces, Some(reader));
+        let mut head = self.head;
+        head.extensions_mut().insert(pieces.offer());
+        head.map(|_| Body::new(pieces))
     }
 }
 

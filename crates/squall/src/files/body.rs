@@ -2,7 +2,8 @@
 //!
 //! What the kernel has in memory is read in place, without a thread and without waiting; what it has not is read on the
 //! blocking pool. So a slow disk holds no core, and a slow reader no thread: a download has one piece of [`PIECE_BYTES`] in
-//! its hands, at most two.
+//! its hands, at most two. Where the engine lets us ([`FileFrames`]) what is in memory is not even read: the socket takes it
+//! from the file.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::Bytes;
 use http_body::{Frame, SizeHint};
 use rustix::io::Errno;
+use squall_engine::{FileFrames, FileWindow};
 use tokio::task::JoinHandle;
 
 use super::entry::Stamp;
@@ -23,6 +25,10 @@ use super::sys;
 
 /// Bytes of a file read at a time.
 pub(crate) const PIECE_BYTES: usize = 128 * 1024;
+/// Bytes of a file that are handed to a socket at a time, where it takes them from the file itself.
+const WINDOW_BYTES: usize = 256 * 1024;
+/// Where one looks whether a window is in memory: the kernel reads ahead in larger steps.
+const PROBE_BYTES: u64 = 128 * 1024;
 /// Buffers that are kept for the next piece.
 const BUFFERS_KEPT_MAX: usize = 8;
 
@@ -40,6 +46,8 @@ pub(crate) struct Pieces {
     pieces: VecDeque<Piece>,
     left_bytes: u64,
     reader: Option<Reader>,
+    /// There, if parts of the file may be given as such.
+    frames: Option<FileFrames>,
 }
 
 impl Pieces {
@@ -54,7 +62,13 @@ impl Pieces {
             pieces,
             left_bytes,
             reader,
+            frames: None,
         }
+    }
+
+    /// Offers the engine parts of the file. The answer must have the same extension.
+    pub(crate) fn offer(&mut self) -> FileFrames {
+        self.frames.insert(FileFrames::new(self.left_bytes)).clone()
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -66,6 +80,17 @@ impl Pieces {
                 bytes
             }
             (Some(Piece::Span(span)), Some(reader)) => {
+                if let Some(frames) = self.frames.as_ref().filter(|frames| frames.are_taken())
+                    && let Some(window) = reader.window(*span)?
+                {
+                    span.from += window.bytes as u64;
+                    self.left_bytes -= window.bytes as u64;
+                    if span.from == span.to {
+                        self.pieces.pop_front();
+                    }
+                    frames.give(window);
+                    return Poll::Ready(Some(Ok(Bytes::new())));
+                }
                 let bytes = ready!(reader.poll_read(*span, cx))?;
                 span.from += bytes.len() as u64;
                 if span.from == span.to {
@@ -115,6 +140,8 @@ pub(crate) struct Reader {
     job: Option<JoinHandle<io::Result<Bytes>>>,
     /// Its file system does not say what is in memory: everything is read on the pool, a piece ahead.
     pool_only: bool,
+    /// Nothing was read of it since it was held against its stamp.
+    fresh: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -131,7 +158,36 @@ impl Reader {
             source: Source { file, stamp, buffers },
             job: None,
             pool_only: false,
+            fresh: true,
         }
+    }
+
+    /// The beginning of `span`, if it is in the kernel's memory, as far as a few looks can tell.
+    fn window(&mut self, span: Span) -> io::Result<Option<FileWindow>> {
+        if self.job.is_some() || self.pool_only {
+            return Ok(None);
+        }
+        let bytes = span.len().min(WINDOW_BYTES as u64);
+        let last = span.from + bytes - 1;
+        let mut byte = [0];
+        let mut at = span.from;
+        loop {
+            match sys::read_now(&self.source.file, &mut byte, at) {
+                Ok(1) => {}
+                // What it is instead is for `poll_read` to find out.
+                _ => return Ok(None),
+            }
+            if at == last {
+                break;
+            }
+            at = last.min(at + PROBE_BYTES);
+        }
+        if !std::mem::replace(&mut self.fresh, false) {
+            self.source.check()?;
+        }
+        let file = self.source.file.clone();
+        let (at, bytes) = (span.from, bytes as usize);
+        Ok(Some(FileWindow { file, at, bytes }))
     }
 
     /// The next bytes of `span`: at least one.
@@ -201,12 +257,17 @@ impl Source {
                 "a file became shorter while it was sent",
             ));
         }
-        if let Some(stamp) = &self.stamp
-            && !Stamp::of(&self.file.metadata()?).has_content_of(stamp)
-        {
-            return Err(io::Error::other("a file changed while it was sent"));
-        }
+        self.check()?;
         Ok(Bytes::from_owner(piece))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.stamp {
+            Some(stamp) if !Stamp::of(&self.file)?.has_content_of(stamp) => {
+                Err(io::Error::other("a file changed while it was sent"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! What is known of files, and the small ones themselves: bounded in number and bytes.
+//! What is known of files, the small ones themselves, and the larger ones open: bounded in number and bytes.
 //!
 //! Two generations: what is asked for is in the young one or comes back to it; when the young one has half of what there may be,
 //! it becomes the old one, and what was old is forgotten.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -12,34 +13,92 @@ use super::entry::Entry;
 /// About what an entry costs beside its bytes.
 const ENTRY_COST_BYTES: usize = 1024;
 
+/// Values by name, bounded.
 #[derive(Debug)]
-pub(crate) struct Cache {
-    generations: Mutex<Generations>,
+struct Generations<V> {
+    young: HashMap<String, Kept<V>>,
+    young_bytes: usize,
+    old: HashMap<String, Kept<V>>,
     entries_max: usize,
     bytes_max: usize,
-    /// Its clock begins here.
-    since: Instant,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<String, Arc<Entry>>,
-    young_bytes: usize,
-    old: HashMap<String, Arc<Entry>>,
+#[derive(Debug)]
+struct Kept<V> {
+    value: V,
+    bytes: usize,
+}
+
+impl<V: Clone> Generations<V> {
+    fn new(entries_max: usize, bytes_max: usize) -> Mutex<Self> {
+        Mutex::new(Self {
+            young: HashMap::new(),
+            young_bytes: 0,
+            old: HashMap::new(),
+            entries_max,
+            bytes_max,
+        })
+    }
+
+    fn get(&mut self, name: &str) -> Option<V> {
+        if let Some(kept) = self.young.get(name) {
+            return Some(kept.value.clone());
+        }
+        let (name, kept) = self.old.remove_entry(name)?;
+        let value = kept.value.clone();
+        self.insert(name, kept);
+        Some(value)
+    }
+
+    fn put(&mut self, name: String, value: V, bytes: usize) {
+        self.old.remove(&name);
+        self.insert(name, Kept { value, bytes });
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.old.remove(name);
+        if let Some(kept) = self.young.remove(name) {
+            self.young_bytes -= kept.bytes;
+        }
+    }
+
+    fn insert(&mut self, name: String, kept: Kept<V>) {
+        if let Some(replaced) = self.young.remove(&name) {
+            self.young_bytes -= replaced.bytes;
+        }
+        if kept.bytes > self.bytes_max / 2 {
+            return;
+        }
+        let full =
+            self.young.len() >= self.entries_max / 2 || self.young_bytes + kept.bytes > self.bytes_max / 2;
+        if full {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += kept.bytes;
+        self.young.insert(name, kept);
+        debug_assert!(self.young_bytes <= self.bytes_max);
+    }
+}
+
+fn lock<V>(generations: &Mutex<Generations<V>>) -> MutexGuard<'_, Generations<V>> {
+    generations.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    entries: Mutex<Generations<Arc<Entry>>>,
+    /// Its clock begins here.
+    since: Instant,
 }
 
 impl Cache {
     pub(crate) fn new(entries_max: usize, bytes_max: usize) -> Self {
         Self {
-            generations: Mutex::default(),
-            entries_max,
-            bytes_max,
+            entries: Generations::new(entries_max, bytes_max),
             since: Instant::now(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Generations> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its clock: milliseconds. Never 0, which is the time of what was never checked.
@@ -50,13 +109,7 @@ impl Cache {
 
     /// What is known, of whatever age.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Entry>> {
-        let mut generations = self.lock();
-        if let Some(entry) = generations.young.get(name) {
-            return Some(entry.clone());
-        }
-        let (name, entry) = generations.old.remove_entry(name)?;
-        self.insert(&mut generations, name, entry.clone());
-        Some(entry)
+        lock(&self.entries).get(name)
     }
 
     /// What was held against the file less than `fresh_ms` ago.
@@ -69,48 +122,53 @@ impl Cache {
     }
 
     pub(crate) fn put(&self, name: &str, entry: Arc<Entry>) {
-        let mut generations = self.lock();
-        generations.old.remove(name);
-        self.insert(&mut generations, name.to_owned(), entry);
+        let bytes = name.len() + entry.memory_bytes() + ENTRY_COST_BYTES;
+        lock(&self.entries).put(name.to_owned(), entry, bytes);
     }
 
     pub(crate) fn remove(&self, name: &str) {
-        let mut generations = self.lock();
-        generations.old.remove(name);
-        if let Some((name, entry)) = generations.young.remove_entry(name) {
-            generations.young_bytes -= cost(&name, &entry);
-        }
+        lock(&self.entries).remove(name);
     }
 
-    fn insert(&self, generations: &mut Generations, name: String, entry: Arc<Entry>) {
-        let bytes = cost(&name, &entry);
-        if bytes > self.bytes_max / 2 {
-            return;
-        }
-        let full = generations.young.len() >= self.entries_max / 2
-            || generations.young_bytes + bytes > self.bytes_max / 2;
-        if full && !generations.young.contains_key(&name) {
-            generations.old = std::mem::take(&mut generations.young);
-            generations.young_bytes = 0;
-        }
-        generations.young_bytes += bytes;
-        if let Some(replaced) = generations.young.insert(name.clone(), entry) {
-            generations.young_bytes -= cost(&name, &replaced);
-        }
-        debug_assert!(generations.young.len() <= self.entries_max);
-    }
-
+    /// Entries and bytes.
     #[cfg(test)]
     pub(super) fn holds(&self) -> (usize, usize) {
-        let generations = self.lock();
-        let all = || generations.young.iter().chain(&generations.old);
-        let bytes = all().map(|(name, entry)| cost(name, entry)).sum();
-        let young: usize = generations.young.iter().map(|(n, e)| cost(n, e)).sum();
-        assert_eq!(young, generations.young_bytes);
-        (all().count(), bytes)
+        let entries = lock(&self.entries);
+        let all = || entries.young.values().chain(entries.old.values());
+        let young: usize = entries.young.values().map(|kept| kept.bytes).sum();
+        assert_eq!(young, entries.young_bytes);
+        (all().count(), all().map(|kept| kept.bytes).sum())
     }
 }
 
-fn cost(name: &str, entry: &Entry) -> usize {
-    name.len() + entry.memory_bytes() + ENTRY_COST_BYTES
+/// Files that are kept open, so that the next download need not open them.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    files: Mutex<Generations<Arc<File>>>,
+    file_bytes_max: u64,
+}
+
+impl OpenFiles {
+    /// A file that was removed takes room on its disk while it is open: none above `file_bytes_max` is kept.
+    pub(crate) fn new(files_max: usize, file_bytes_max: u64) -> Self {
+        Self {
+            // Each counts one byte.
+            files: Generations::new(files_max, files_max),
+            file_bytes_max,
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<File>> {
+        lock(&self.files).get(name)
+    }
+
+    pub(crate) fn put(&self, name: &str, file: &Arc<File>, file_bytes: u64) {
+        if file_bytes <= self.file_bytes_max {
+            lock(&self.files).put(name.to_owned(), file.clone(), 1);
+        }
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        lock(&self.files).remove(name);
+    }
 }

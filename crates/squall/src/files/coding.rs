@@ -1,7 +1,7 @@
 //! Content codings: which a request accepts, and which one it gets (RFC 9110, section 12.5.3).
 
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT_ENCODING;
+use squall_engine::wire::accept_encoding::AcceptEncoding;
 
 /// How the bytes of a representation are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,59 +38,27 @@ impl Coding {
     }
 }
 
-/// What a request accepts: weights in thousandths. `None`: not named.
+/// What a request accepts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Accepted {
-    /// There is a field at all, and it is not empty.
-    stated: bool,
-    gzip: Option<u16>,
-    zstd: Option<u16>,
-    brotli: Option<u16>,
-    identity: Option<u16>,
-    any: Option<u16>,
-}
+pub(crate) struct Accepted(AcceptEncoding);
 
 impl Accepted {
-    /// Reads `Accept-Encoding`. Members that are malformed are passed over.
+    /// Reads `Accept-Encoding`.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut accepted = Self::default();
-        for field in headers.get_all(ACCEPT_ENCODING) {
-            for member in field.as_bytes().split(|byte| *byte == b',') {
-                let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-                let token = parts.next().unwrap_or_default();
-                let Some(weight) = weight(parts) else { continue };
-                if let Some(slot) = accepted.slot(token) {
-                    *slot = Some(weight);
-                }
-                accepted.stated |= !token.is_empty();
-            }
-        }
-        accepted
-    }
-
-    fn slot(&mut self, token: &[u8]) -> Option<&mut Option<u16>> {
-        let is = |name: &[u8]| token.eq_ignore_ascii_case(name);
-        Some(match token {
-            _ if is(b"gzip") || is(b"x-gzip") => &mut self.gzip,
-            _ if is(b"br") => &mut self.brotli,
-            _ if is(b"zstd") => &mut self.zstd,
-            _ if is(b"identity") => &mut self.identity,
-            b"*" => &mut self.any,
-            _ => return None,
-        })
+        Self(AcceptEncoding::read(headers))
     }
 
     /// How much it is wanted; 0: not acceptable. Twice the thousandths, so that an identity which is not named, and
     /// so acceptable, stands below all that is.
     fn rank(&self, coding: Coding) -> u16 {
         let named = match coding {
-            Coding::Identity => self.identity,
-            Coding::Gzip => self.gzip,
-            Coding::Zstd => self.zstd,
-            Coding::Brotli => self.brotli,
+            Coding::Identity => self.0.identity,
+            Coding::Gzip => self.0.gzip,
+            Coding::Zstd => self.0.zstd,
+            Coding::Brotli => self.0.brotli,
         };
-        match (named.or(self.any), coding) {
-            (Some(weight), _) if self.stated => weight * 2,
+        match (named.or(self.0.any), coding) {
+            (Some(weight), _) if self.0.is_stated => weight * 2,
             (_, Coding::Identity) => 1,
             _ => 0,
         }
@@ -103,33 +71,4 @@ impl Accepted {
             .filter(|coding| self.rank(*coding) > 0)
             .max_by_key(|coding| (self.rank(*coding), *coding as u8))
     }
-}
-
-/// The weight among a member's parameters, in thousandths; 1000 if there is none (RFC 9110, section 12.4.2).
-fn weight<'p>(parameters: impl Iterator<Item = &'p [u8]>) -> Option<u16> {
-    let mut weight = 1000;
-    for parameter in parameters {
-        if let [b'q' | b'Q', b'=', value @ ..] = parameter {
-            weight = thousandths(value)?;
-        }
-    }
-    Some(weight)
-}
-
-fn thousandths(value: &[u8]) -> Option<u16> {
-    let (whole, digits) = match value {
-        [whole @ (b'0' | b'1')] => (whole, &[][..]),
-        [whole @ (b'0' | b'1'), b'.', digits @ ..] if digits.len() <= 3 => (whole, digits),
-        _ => return None,
-    };
-    let mut fraction = 0;
-    for at in 0..3 {
-        let digit = *digits.get(at).unwrap_or(&b'0');
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        fraction = fraction * 10 + u16::from(digit - b'0');
-    }
-    let weight = u16::from(whole - b'0') * 1000 + fraction;
-    (weight <= 1000).then_some(weight)
 }

@@ -54,6 +54,9 @@ pub struct FilesConfig {
     /// Milliseconds since the last change of a file after which another one is sure to change its times, too. Default 2000: what
     /// the coarsest file systems need. Until then a file that is not kept in memory has a weak tag.
     pub settled_after_ms: u64,
+    /// Files that are kept open for the next download. Default 64. None above `hash_bytes_max` is: one that was removed takes
+    /// room on its disk as long as it is open.
+    pub open_files_max: usize,
     /// Ranges in one request. Default 16. With more, or with more than two that overlap, all of the file is sent.
     pub ranges_max: usize,
     /// Files that are looked at, and hashed, at the same time; other requests wait. Default 16.
@@ -75,6 +78,7 @@ impl Default for FilesConfig {
             entries_max: 10_000,
             hash_bytes_max: 16 * 1024 * 1024,
             settled_after_ms: 2000,
+            open_files_max: 64,
             ranges_max: 16,
             looks_max: 16,
         }

@@ -63,7 +63,7 @@ pub(crate) fn look(root: &Root, name: &str, old: Option<&Entry>, rules: &Rules) 
     if !metadata.is_file() {
         return Ok(Look::Missing);
     }
-    let bare = Stamp::of(&metadata);
+    let bare = Stamp::of(&file)?;
     let (variant, open) = examine(file, bare, Coding::Identity, old, rules)?;
     let mut looked = (vec![variant], vec![open]);
     for coding in Coding::BESIDE.into_iter().filter(|_| rules.precompressed) {
@@ -96,7 +96,7 @@ fn beside(root: &OwnedFd, name: &str, coding: Coding, bare: &Stamp) -> io::Resul
         return Ok(None);
     };
     let metadata = file.metadata()?;
-    let stamp = Stamp::of(&metadata);
+    let stamp = Stamp::of(&file)?;
     let good = metadata.is_file() && stamp.modified() >= bare.modified();
     Ok(good.then_some((file, stamp)))
 }
@@ -132,7 +132,7 @@ fn read(file: &File, mut stamp: Stamp, coding: Coding, rules: &Rules) -> io::Res
             (None, None)
         };
         let now = SystemTime::now();
-        let after = Stamp::of(&file.metadata()?);
+        let after = Stamp::of(file)?;
         if after != stamp && reads < READS_MAX {
             stamp = after;
             continue;

@@ -1,5 +1,6 @@
 //! From a request to the file that it names: at once if all is known, else after a look.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
@@ -17,7 +18,8 @@ use tower_service::Service;
 use super::answer::{Decided, Policy, Sending, decide, not_allowed, redirect, short};
 use super::beneath::Root;
 use super::body::Buffers;
-use super::cache::Cache;
+use super::cache::{Cache, OpenFiles};
+use super::coding::Coding;
 use super::entry::{Stamp, Table};
 use super::look::{Look, Looked, Rules, look};
 use super::path::{self, Wanted};
@@ -41,6 +43,7 @@ pub(super) struct Directory {
     root: Root,
     rules: Rules,
     cache: Cache,
+    open: OpenFiles,
     buffers: Arc<Buffers>,
     /// Who may look. A look that nobody waits for any more keeps its place until it is over.
     looks: Arc<Semaphore>,
@@ -53,19 +56,29 @@ impl Directory {
             root,
             rules,
             cache: Cache::new(config.entries_max, config.memory_bytes_max),
+            open: OpenFiles::new(config.open_files_max, config.hash_bytes_max),
             buffers: Arc::default(),
             looks: Arc::new(Semaphore::new(config.looks_max.clamp(1, Semaphore::MAX_PERMITS))),
             fresh_ms: config.fresh_ms,
         }
     }
 
-    /// Opens the file without waiting, if it still is what is known of it.
-    fn open_now(&self, name: &str, sending: &Sending, coding_suffix: &str) -> Option<File> {
-        let file = match coding_suffix {
-            "" => self.root.open_now(name)?,
-            suffix => self.root.open_now(&format!("{name}{suffix}"))?,
-        };
-        let is_it = Stamp::of(&file.metadata().ok()?) == sending.stamp;
+    /// The file, without waiting, if it still is what is known of it.
+    ///
+    /// That of an open one tells whether it was written to, removed or replaced: each changes the time of its inode.
+    fn open_now(&self, name: &str, sending: &Sending, coding: Coding) -> Option<Arc<File>> {
+        let name = named(name, coding);
+        if let Some(file) = self.open.get(&name) {
+            if Stamp::of(&file).ok()? == sending.stamp {
+                return Some(file);
+            }
+            self.open.remove(&name);
+        }
+        let file = Arc::new(self.root.open_now(&name)?);
+        let is_it = Stamp::of(&file).ok()? == sending.stamp;
+        if is_it {
+            self.open.put(&name, &file, sending.stamp.len_bytes);
+        }
         is_it.then_some(file)
     }
 
@@ -79,9 +92,22 @@ impl Directory {
                 looked.entry.set_checked_ms(now_ms);
                 self.cache.put(name, looked.entry.clone());
             }
-            Look::Directory | Look::Missing => self.cache.remove(name),
+            Look::Directory | Look::Missing => {
+                self.cache.remove(name);
+                for coding in [Coding::Identity].into_iter().chain(Coding::BESIDE) {
+                    self.open.remove(&named(name, coding));
+                }
+            }
         }
         Ok(seen)
+    }
+}
+
+/// The name of the file that has a file's bytes in that coding.
+fn named(name: &str, coding: Coding) -> Cow<'_, str> {
+    match coding {
+        Coding::Identity => Cow::Borrowed(name),
+        coding => Cow::Owned(format!("{name}{}", coding.suffix())),
     }
 }
 
@@ -191,9 +217,9 @@ impl Inner {
         match decide(entry, method, headers, &self.policy) {
             Decided::Answer(answer) => Some(answer),
             Decided::Send(sending) => {
-                let suffix = entry.variants[sending.variant].coding.suffix();
-                let file = directory.open_now(name, &sending, suffix)?;
-                Some(sending.from(Arc::new(file), &directory.buffers))
+                let coding = entry.variants[sending.variant].coding;
+                let file = directory.open_now(name, &sending, coding)?;
+                Some(sending.from(file, &directory.buffers))
             }
         }
     }

@@ -47,7 +47,7 @@ async fn a_file_cut_or_changed_while_it_is_sent_is_an_error() {
     let content = content(2 * PIECE_BYTES);
     let path = scratch.write("a.bin", &content);
     let file = Arc::new(File::open(&path).unwrap());
-    let stamp = Stamp::of(&file.metadata().unwrap());
+    let stamp = Stamp::of(&file).unwrap();
     let mut promised = pieces(&file, Some(stamp), content.len() as u64);
     let mut unpromised = pieces(&file, None, content.len() as u64);
     promised.frame().await.unwrap().unwrap();
@@ -79,7 +79,9 @@ fn a_file_cut_while_it_is_sent_ends_its_connection() {
     let file = File::options().write(true).open(path).unwrap();
     file.set_len(BYTES).unwrap();
     let server = serve(scratch.files().router("/f/"));
-    server.expect_log(Level::WARN, "a response body failed on its way");
+    // Which of them it is depends on who sees it first: the body, or the socket that takes from the file.
+    server.allow_log(Level::WARN, "a response body failed on its way");
+    server.allow_log(Level::WARN, "a file became shorter while it was sent");
     let mut conn = server.raw();
     conn.write(b"GET /f/a.bin HTTP/1.1\r\nhost: x\r\n\r\n");
     let head = String::from_utf8(conn.read_until(b"\r\n\r\n")).unwrap();
