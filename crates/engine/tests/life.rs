@@ -324,3 +324,33 @@ fn wait_until(condition: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// A program that a handler starts would keep connections open that we have closed, and could read them.
+#[test]
+fn no_descriptor_is_inherited() {
+    let server = serve(hello());
+    let mut client = Client::connect(&server);
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_head();
+    let mut looked = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+        let Ok(to) = std::fs::read_link(entry.path()) else {
+            continue;
+        };
+        let to = to.to_string_lossy().into_owned();
+        // Pipes and files may be those of whoever started the tests.
+        if !to.starts_with("socket:") && !to.starts_with("anon_inode:") {
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{name}")) else {
+            continue;
+        };
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+        assert_ne!(flags & 0o2_000_000, 0, "{to} is left open by exec");
+        looked += 1;
+    }
+    // The listener, the connection's two ends, and what the cores wait on.
+    assert!(looked >= 5, "only {looked} descriptors");
+}

@@ -320,6 +320,28 @@ fn every_command_in_the_documents_exists() {
     assert!(commands > 0, "the documents tell how to run something");
 }
 
+/// A table of attacks that names a test which is gone says that something is tested which is not.
+#[test]
+fn every_test_that_the_table_of_attacks_names_exists() {
+    let table = read(Path::new("docs/internals/attacks.md"));
+    let known: String = rust_files().iter().map(|name| read(name)).collect();
+    let mut breaches = Vec::new();
+    let mut names = 0;
+    for row in table.lines().filter(|line| line.starts_with('|')) {
+        for name in row.split('`').skip(1).step_by(2) {
+            let is_path = name.starts_with("crates/");
+            let is_test = name.len() > 11 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+            names += usize::from(is_test);
+            let there = !is_test || known.contains(&format!("fn {name}("));
+            if !there || (is_path && !root().join(name).exists()) {
+                breaches.push(format!("there is no {name}"));
+            }
+        }
+    }
+    check(&breaches);
+    assert!(names > 50, "only {names} tests are named");
+}
+
 #[test]
 fn readme_has_the_two_commands() {
     let readme = read(Path::new("README.md"));
