@@ -203,6 +203,10 @@ impl Shared {
         state.readable |= readable;
         state.writable |= writable;
         state.hung_up |= hung_up;
+        if writable {
+            // What the socket itself owes. What fails here fails again at the next read.
+            let _ = state.socket.flush();
+        }
         let reader = if readable { state.reader.take() } else { None };
         let writer = if writable { state.writer.take() } else { None };
         drop(state);

@@ -127,6 +127,11 @@ impl Wire {
         Ok(Wrote::All)
     }
 
+    /// Writes what the socket itself owes. What fails here fails again at the next read.
+    pub(super) fn flush_socket(&mut self) {
+        let _ = self.socket.flush();
+    }
+
     /// What the socket has not taken.
     pub(super) fn owed_bytes(&self) -> usize {
         self.out.len() - self.written_bytes

@@ -91,6 +91,7 @@ impl H2 {
     pub(crate) fn note_writable(&self) -> bool {
         let mut wire = self.wire.borrow_mut();
         wire.writable = true;
+        wire.flush_socket();
         wire.owed_bytes() > 0
     }
 
