@@ -143,7 +143,13 @@ impl Acceptor {
         // Under TLS, no answer could be read.
         let clear = self.options[at].tls.is_none();
         if begin == Begin::Refused {
-            return self.shed.refuse(socket, Refused::Preface, false, now);
+            // Not for want of room: nobody needs to be told in the log how often strangers knock.
+            self.shared.accept.refused.add(Refused::Preface, 1);
+            tracing::debug!(
+                ?peer,
+                "closed: a PROXY header is required here, and not believed from this peer"
+            );
+            return;
         }
         let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
         if open >= self.connections_max {

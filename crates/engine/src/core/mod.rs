@@ -616,10 +616,11 @@ impl<A: App> Core<A> {
 
     /// A connection that the acceptor let in is gone.
     fn left(&self, counted: Option<Peer>) {
-        self.link.open.fetch_sub(1, Ordering::Relaxed);
+        // Whoever sees that it is not open any more may count on its place.
         if let Some(peer) = counted {
             self.shared.addresses.leave(&peer);
         }
+        self.link.open.fetch_sub(1, Ordering::Release);
     }
 
     /// Closes a connection that has said all that it had to say.

@@ -461,3 +461,65 @@ fn one_household_of_ipv6_is_one_key() {
         ("203.0.113.9".to_owned(), "203.0.113.9".to_owned())
     );
 }
+
+/// Fields made of what means something to the readers, in any order: none makes them panic, and an address that is not
+/// trusted never stands to the left of the client's.
+#[test]
+fn no_field_makes_the_readers_panic() {
+    const PIECES: [&str; 24] = [
+        "for",
+        "=",
+        "\"",
+        "\\",
+        ";",
+        ",",
+        " ",
+        "[",
+        "]",
+        ":",
+        "10.0.0.2",
+        "203.0.113.9",
+        "2001:db8::9",
+        "fd00::1",
+        "unknown",
+        "_x",
+        "proto",
+        "https",
+        "host",
+        "a.example",
+        "by",
+        "\u{e9}",
+        "\t",
+        "65536",
+    ];
+    // A generator that needs no library (Numerical Recipes), always from the same seed.
+    let mut state = 1_u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let field: String = (0..next(14)).map(|_| PIECES[next(PIECES.len())]).collect();
+        for (proxies, name) in [
+            (x().with_host().with_port(), "x-forwarded-for"),
+            (rfc(), "forwarded"),
+        ] {
+            let fields = [
+                (name, field.as_str()),
+                ("x-forwarded-host", &field),
+                ("x-forwarded-port", "1"),
+            ];
+            match seen(&proxies, PROXY, &fields) {
+                Ok((headers, info)) => {
+                    read += 1;
+                    let left = headers.get(name).map(|value| value.to_str().unwrap_or_default());
+                    assert!(info.ip().is_none_or(|ip| left.is_none() || !ip.is_unspecified()));
+                    assert!(info.host().is_some_and(|host| host.is_ascii()));
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(read > 100 && refused > 100, "{read} {refused}");
+}
