@@ -1,6 +1,9 @@
 //! Whole connections: some that are written down, and very many that are made of a seed.
 
-use super::{Outcome, run};
+use super::app::MockApp;
+use super::script::Faults;
+use super::wire::Wire;
+use super::{Bench, LocalSet, Outcome, READ_BUFFER_BYTES, Rc, run};
 
 /// Requests and pieces of requests, from which programs are made.
 const PIECES: &[&str] = &[
@@ -155,6 +158,26 @@ fn a_websocket_and_a_stream() {
         "{}",
         outcome.output.escape_ascii()
     );
+}
+
+/// A flood of tiny frames has one read a turn, so that others are not kept waiting for four.
+#[test]
+fn a_flood_of_websocket_fragments_has_one_read_a_turn() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let wire = Wire::new(Faults::default());
+    LocalSet::new().block_on(&runtime, async {
+        let seen = Rc::default();
+        let mut bench = Bench::new(MockApp::new(&seen), Rc::default(), wire.clone());
+        let upgrade = PIECES.iter().find(|piece| piece.starts_with("GET /w")).unwrap();
+        bench.send(upgrade.as_bytes());
+        bench.settle().await;
+        let flood = FRAMES[3].repeat(4 * READ_BUFFER_BYTES / FRAMES[3].len());
+        bench.send(&flood);
+        assert_eq!(wire.unread_bytes(), flood.len() - READ_BUFFER_BYTES);
+        bench.settle().await;
+        assert_eq!(wire.unread_bytes(), 0);
+    });
+    assert!(wire.take_output().ends_with(b"\x8a\x01p\x8a\x01p"));
 }
 
 #[test]

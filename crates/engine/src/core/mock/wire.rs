@@ -80,6 +80,11 @@ impl Wire {
         std::mem::take(&mut state.drained) && !state.input.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn unread_bytes(&self) -> usize {
+        self.lock().input.len()
+    }
+
     pub(super) fn take_output(&self) -> Vec<u8> {
         std::mem::take(&mut self.lock().output)
     }
