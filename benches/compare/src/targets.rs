@@ -27,7 +27,7 @@ enum Limit {
 }
 
 /// All limits.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 18] = [
     Target {
         work: Work::IdleHttp,
         metric: Metric::Memory,
@@ -72,6 +72,21 @@ pub const TARGETS: [Target; 15] = [
         work: Work::Fanout16,
         metric: Metric::Rate,
         limit: Limit::LeastOf(5.0, Kind::Axum),
+    },
+    Target {
+        work: Work::IdleH2,
+        metric: Metric::Memory,
+        limit: Limit::MostOf(1.0, Kind::Axum),
+    },
+    Target {
+        work: Work::H2,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(0.85, Kind::Axum),
+    },
+    Target {
+        work: Work::H2,
+        metric: Metric::Cpu,
+        limit: Limit::MostOf(1.1, Kind::Actix),
     },
     Target {
         work: Work::Static1k,
