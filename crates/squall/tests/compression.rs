@@ -524,3 +524,30 @@ fn a_body_that_fails_is_cut_and_never_looks_whole() {
         assert!(answer.starts_with(b"HTTP/1.1 200 ") && !answer.ends_with(b"0\r\n\r\n"));
     }
 }
+
+/// The socket may take a file's bytes from the file itself, where nobody changes them on the way.
+#[test]
+fn files_behind_the_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = [2 * KIB, 100 * KIB, 400 * KIB];
+    for bytes in sizes {
+        std::fs::write(dir.path().join(format!("{bytes}.txt")), text(bytes)).unwrap();
+    }
+    let files = squall::files::Files::directory(dir.path()).unwrap();
+    let server = serve(files.router("/").layer(Compression::new()));
+    for bytes in sizes {
+        for accept in ["identity", "gzip", "br", "zstd"] {
+            let path = format!("/{bytes}.txt");
+            let answer = ask(&server, &path, accept).expect(200);
+            assert_eq!(coding(&answer), if accept == "identity" { "" } else { accept });
+            assert!(undone(&answer) == text(bytes).as_bytes(), "{path} {accept}");
+            assert!(accept == "identity" || answer.header("etag").starts_with("W/"));
+            let client = server.client();
+            let part = client
+                .get(&path)
+                .header("accept-encoding", accept)
+                .header("range", "bytes=0-99");
+            assert_eq!(part.send().expect(206).body, &text(bytes).as_bytes()[..100]);
+        }
+    }
+}

@@ -96,14 +96,14 @@ async fn compressed(rules: &Rules, choice: Choice, is_head: bool, mut parts: Par
     };
     add_vary(&mut parts.headers);
     if is_head && body.is_end_stream() {
-        mark_coded(&mut parts.headers, coding);
+        mark_coded(&mut parts, coding);
         return Response::from_parts(parts, Body::new(Unsaid));
     }
     let (first, body) = match first_piece(body, bytes).await {
         First::Whole(whole) => {
             return match squeeze(rules, coding, &whole).await {
                 Some(smaller) if only_coded || smaller.len() < whole.len() => {
-                    mark_coded(&mut parts.headers, coding);
+                    mark_coded(&mut parts, coding);
                     Response::from_parts(parts, Body::from(smaller))
                 }
                 _ => Response::from_parts(parts, Body::from(whole)),
@@ -118,7 +118,7 @@ async fn compressed(rules: &Rules, choice: Choice, is_head: bool, mut parts: Par
     };
     match Encoder::new(coding, rules.level, bytes) {
         Ok(encoder) => {
-            mark_coded(&mut parts.headers, coding);
+            mark_coded(&mut parts, coding);
             Response::from_parts(parts, Body::new(Squeezed::new(first, body, encoder)))
         }
         Err(error) => {

@@ -6,8 +6,8 @@ use axum::http::header::{
 };
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use squall_engine::OnUpgrade;
 use squall_engine::source::Park;
+use squall_engine::{FileFrames, OnUpgrade};
 
 use super::{Coding, Uncompressed};
 
@@ -100,8 +100,14 @@ pub(super) fn add_vary(fields: &mut HeaderMap) {
     fields.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
 }
 
-/// The fields of an answer that is compressed now.
-pub(super) fn mark_coded(fields: &mut HeaderMap, coding: Coding) {
+/// The head of an answer that is compressed now.
+pub(super) fn mark_coded(parts: &mut Parts, coding: Coding) {
+    // The socket must not take the bytes from the file.
+    parts.extensions.remove::<FileFrames>();
+    mark_fields(&mut parts.headers, coding);
+}
+
+fn mark_fields(fields: &mut HeaderMap, coding: Coding) {
     fields.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     fields.remove(CONTENT_LENGTH);
     // They would be ranges of other bytes.
@@ -225,7 +231,7 @@ mod tests {
         ] {
             let mut fields = HeaderMap::new();
             fields.insert(ETAG, HeaderValue::from_static(before));
-            mark_coded(&mut fields, Coding::Gzip);
+            mark_fields(&mut fields, Coding::Gzip);
             assert_eq!(fields[ETAG], after);
         }
     }
