@@ -64,7 +64,7 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// From the start of a drain until whatever still runs is cut. Default 30 s.
     pub drain_timeout: Duration,
-    /// WebSocket messages and frames: bytes (1 MiB), fragments of one message (1,024).
+    /// WebSocket messages and frames: bytes (1 MiB), fragments of one message (131,072).
     pub ws: DecodeLimits,
     /// What a WebSocket handler may leave unread, or unsent, before back-pressure begins, in bytes. Default 64 KiB.
     pub ws_buffer_bytes: usize,

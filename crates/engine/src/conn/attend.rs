@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use crate::app::App;
 use crate::conn::http::{Http, Wait};
 use crate::core::Core;
-use crate::core::doing::{Busy, Doing};
+use crate::core::doing::{Busy, Doing, Name};
 use crate::core::slab::State;
 use crate::deadline::{self, Polled};
 use crate::source::ConnId;
@@ -47,6 +47,19 @@ impl<A: App> Core<A> {
         }
     }
 
+    /// A handler, or its answer, is polled again.
+    pub(crate) fn attend_again(&self, name: &Name, time: Option<(Instant, Duration)>) -> Attending<'_> {
+        let doing = &self.link.doing;
+        Attending {
+            doing,
+            before: doing.named(name),
+            polled: match time {
+                Some((began, timeout)) => deadline::polled(began, timeout),
+                None => deadline::not_polled(),
+            },
+        }
+    }
+
     /// Runs what is left of the handler, or of its answer, that the core was just in the hands of.
     pub(crate) fn spawn_for(
         self: &Rc<Self>,
@@ -59,14 +72,7 @@ impl<A: App> Core<A> {
         let attended = async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
-                let attending = Attending {
-                    doing: &core.link.doing,
-                    before: core.link.doing.named(&name),
-                    polled: match core.handler_time(id) {
-                        Some((began, timeout)) => deadline::polled(began, timeout),
-                        None => deadline::not_polled(),
-                    },
-                };
+                let attending = core.attend_again(&name, core.handler_time(id));
                 let polled = task.as_mut().poll(cx);
                 if let Some(timeout) = attending.asked() {
                     core.set_handler_timeout(id, timeout);

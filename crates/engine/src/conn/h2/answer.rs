@@ -8,8 +8,8 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, SEC_WEBSOCKET_ACCEPT, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -145,6 +145,10 @@ impl<A: App> Core<A> {
         *response.status_mut() = status;
         let fields = response.headers_mut();
         fields.insert(DATE, self.h2_date());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let retry_after_s = self.limits.retry_after.as_millis().div_ceil(1000) as u64;
+            fields.insert(RETRY_AFTER, retry_after_s.into());
+        }
         fields.insert(CONTENT_LENGTH, text_bytes.into());
         fields.insert(
             CONTENT_TYPE,

@@ -36,6 +36,11 @@ const TARGET_TOO_LONG: Reject = Reject {
     reason: "the target is too long",
 };
 
+const TOO_MUCH: Reject = Reject {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    reason: "the server has too much to do",
+};
+
 const TOO_MANY_FIELDS: Reject = Reject {
     status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     reason: "there are too many fields",
@@ -88,11 +93,19 @@ impl<A: App> Core<A> {
             None => self.h2_body(&mut parts, &mut asked, recv),
         };
         self.tell_of_peer(id, &mut parts.extensions);
-        let calling = match self.call_now(Request::from_parts(parts, body)) {
+        if self.has_too_many_handlers() {
+            self.h2_refuse::<A::Body>(asked, &TOO_MUCH);
+            return;
+        }
+        let request = Request::from_parts(parts, body);
+        let attending = self.attend(&request);
+        let calling = match self.call_now(request) {
             Called::Done(outcome) => {
                 return match self.h2_answer(&streams.gate, asked, outcome) {
                     Answered::Over => {}
-                    Answered::Rest(sending) => self.h2_spawn(id, streams, None, Doing::Sending(sending)),
+                    Answered::Rest(sending) => {
+                        self.h2_spawn(id, streams, None, Doing::Sending(sending));
+                    }
                     Answered::Becomes(becomes) => self.h2_become(id, streams, *becomes),
                 };
             }
@@ -100,7 +113,8 @@ impl<A: App> Core<A> {
             Called::NotReady(later) => Calling::NotReady(later),
         };
         let meter = asked.meter.clone();
-        self.h2_spawn(id, streams, meter, Doing::Calling(calling, Some(asked)));
+        let life = self.h2_spawn(id, streams, meter, Doing::Calling(calling, Some(asked)));
+        life.handler_timeout.set(attending.asked());
     }
 
     fn h2_body(&self, parts: &mut Parts, asked: &mut Asked, recv: RecvStream) -> Body {

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use super::body::Meter;
 use super::gate::Gate;
 use crate::body::BodyErrorKind;
-use crate::limits::{Limits, Tick, ticks};
+use crate::limits::{Limits, SWEEP_INTERVAL, Tick, ticks};
 
 /// What a connection and the tasks of its streams share.
 pub(super) struct Streams {
@@ -31,7 +31,7 @@ pub(super) enum Wait {
     Handler,
     /// The peer's window, or its socket.
     Write,
-    /// The next piece of its answer: as long as that takes.
+    /// The next piece of its answer.
     Nothing,
 }
 
@@ -41,6 +41,7 @@ pub(super) enum Verdict {
     HandlerTooSlow,
     BodyTooSlow,
     Stalled,
+    Silent,
 }
 
 /// One stream that has a task.
@@ -52,6 +53,9 @@ pub(super) struct Life {
     handler_ticks: Cell<Tick>,
     body_ticks: Cell<Tick>,
     write_ticks: Cell<Tick>,
+    silent_ticks: Cell<Tick>,
+    /// The handler's own time-out, if it asked for one.
+    pub(super) handler_timeout: Cell<Option<Duration>>,
     pub(super) verdict: Cell<Option<Verdict>>,
     pub(super) waker: RefCell<Option<Waker>>,
     pub(super) meter: Option<Arc<Meter>>,
@@ -66,6 +70,8 @@ impl Life {
             handler_ticks: Cell::new(0),
             body_ticks: Cell::new(0),
             write_ticks: Cell::new(0),
+            silent_ticks: Cell::new(0),
+            handler_timeout: Cell::new(None),
             verdict: Cell::new(None),
             waker: RefCell::new(None),
             meter,
@@ -88,11 +94,13 @@ impl Life {
                         .saturating_add(Duration::from_secs(credit));
                     (add(&self.body_ticks) > ticks(timeout)).then_some(Verdict::BodyTooSlow)
                 }
-                None => (add(&self.handler_ticks) > ticks(limits.handler_timeout))
-                    .then_some(Verdict::HandlerTooSlow),
+                None => (add(&self.handler_ticks)
+                    > ticks(self.handler_timeout.get().unwrap_or(limits.handler_timeout)))
+                .then_some(Verdict::HandlerTooSlow),
             },
             Wait::Write if self.moved.take() => {
                 self.write_ticks.set(0);
+                self.silent_ticks.set(0);
                 None
             }
             Wait::Write => {
@@ -100,9 +108,17 @@ impl Life {
             }
             Wait::Nothing => {
                 self.write_ticks.set(0);
-                None
+                if self.moved.take() {
+                    self.silent_ticks.set(0);
+                }
+                (add(&self.silent_ticks) > ticks(limits.silence_timeout)).then_some(Verdict::Silent)
             }
         }
+    }
+
+    /// How long its handler has been at work.
+    pub(super) fn worked(&self) -> Duration {
+        SWEEP_INTERVAL * self.handler_ticks.get()
     }
 }
 
@@ -195,6 +211,17 @@ mod tests {
         assert_eq!(life.pass(handler, &limits), None);
         life.wait.set(Wait::Handler);
         assert_eq!(life.pass(1, &limits), Some(Verdict::HandlerTooSlow));
+    }
+
+    #[test]
+    fn a_body_that_yields_nothing_is_silent() {
+        let limits = Limits::default();
+        let silence = ticks(limits.silence_timeout);
+        let life = Life::new(Wait::Nothing, None);
+        assert_eq!(life.pass(silence, &limits), None);
+        life.moved.set(true);
+        assert_eq!(life.pass(silence, &limits), None);
+        assert_eq!(life.pass(1, &limits), Some(Verdict::Silent));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use h2::Reason;
 use http::{Request, Response, StatusCode};
@@ -15,8 +16,10 @@ use super::body::Meter;
 use super::life::{Life, Streams, Verdict, Wait};
 use crate::app::{App, BoxError};
 use crate::body::Body;
+use crate::conn::attend::InFlight;
 use crate::conn::request::{Outcome, Rest, TOO_LARGE, failed, poll_boxed};
 use crate::core::Core;
+use crate::core::doing::Name;
 use crate::metrics::TimedOut;
 use crate::source::ConnId;
 
@@ -79,6 +82,10 @@ struct Stream<A: App> {
     streams: Rc<Streams>,
     key: usize,
     life: Rc<Life>,
+    /// Whose handler it is, for the watchdog.
+    name: Name,
+    /// For as long as the handler has not answered.
+    in_flight: Option<InFlight<A>>,
     doing: Doing<A>,
 }
 
@@ -96,7 +103,7 @@ impl<A: App> Core<A> {
         streams: &Rc<Streams>,
         meter: Option<Arc<Meter>>,
         doing: Doing<A>,
-    ) {
+    ) -> Rc<Life> {
         let wait = match doing {
             Doing::Calling(..) => Wait::Handler,
             Doing::Sending(_) => Wait::Nothing,
@@ -108,16 +115,42 @@ impl<A: App> Core<A> {
             streams: streams.clone(),
             key: streams.add(life.clone()),
             life: life.clone(),
+            name: self.link.doing.name(),
+            in_flight: matches!(doing, Doing::Calling(..)).then(|| InFlight::new(self.clone())),
             doing,
         };
         let task = tokio::task::spawn_local(async move { poll_fn(|cx| stream.poll(cx)).await });
         *life.task.borrow_mut() = Some(task.abort_handle());
         self.tasks_due.set(true);
+        life
     }
 }
 
 impl<A: App> Stream<A> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let core = self.core.clone();
+        let attending = core.attend_again(&self.name, self.handler_time());
+        let polled = self.advance(cx);
+        if let Some(timeout) = attending.asked() {
+            self.life.handler_timeout.set(Some(timeout));
+        }
+        polled
+    }
+
+    /// When the time of a handler that has not answered began, and how long it is.
+    fn handler_time(&self) -> Option<(Instant, Duration)> {
+        let Doing::Calling(..) = self.doing else {
+            return None;
+        };
+        let now = self.core.clock.turn_at();
+        let timeout = self.life.handler_timeout.get();
+        Some((
+            now.checked_sub(self.life.worked()).unwrap_or(now),
+            timeout.unwrap_or(self.core.limits.handler_timeout),
+        ))
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         {
             let mut waker = self.life.waker.borrow_mut();
             if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -151,6 +184,7 @@ impl<A: App> Stream<A> {
             let Some(request) = asked.take() else {
                 return Poll::Ready(());
             };
+            self.in_flight = None;
             match self.core.h2_answer(&self.streams.gate, request, outcome) {
                 Answered::Over => return Poll::Ready(()),
                 Answered::Rest(sending) => self.doing = Doing::Sending(sending),
@@ -179,12 +213,13 @@ impl<A: App> Stream<A> {
             Verdict::HandlerTooSlow => TimedOut::Handler,
             Verdict::BodyTooSlow => TimedOut::Body,
             Verdict::Stalled => TimedOut::WriteStall,
+            Verdict::Silent => TimedOut::Silence,
         };
         self.core.link.counts.timed_out.add(why, 1);
         match verdict {
             Verdict::HandlerTooSlow => drop(self.refuse(&HANDLER_TOO_SLOW)),
             Verdict::BodyTooSlow => drop(self.refuse(&BODY_TOO_SLOW)),
-            Verdict::Stalled => {
+            Verdict::Stalled | Verdict::Silent => {
                 if let Doing::Sending(sending) = &mut self.doing {
                     sending.send.send_reset(Reason::CANCEL);
                 }
