@@ -284,7 +284,10 @@ impl Asked {
                 response.headers_mut().remove(name);
             }
             for value in parts.headers.get_all(name) {
-                response.headers_mut().append(name.clone(), value.clone());
+                // What a `Problem` said of itself is said already.
+                if *name != VARY || !response.headers().get_all(VARY).iter().any(|said| said == value) {
+                    response.headers_mut().append(name.clone(), value.clone());
+                }
             }
         }
         response.extensions_mut().extend(parts.extensions.clone());

@@ -278,6 +278,8 @@ fn fields_of_an_error_stay() {
         .route("/denied", get(denied));
     let app = app.route("/wait", get(async || crate::limits::Wait { ms: 1500 }));
     let server = serve(app.layer(pages()));
+    let said = ask(&server, "/limited", FIREFOX);
+    assert_eq!(said.headers.get_all("vary").iter().count(), 1, "{said:?}");
     assert_eq!(
         ask(&server, "/limited", FIREFOX)
             .expect(429)
