@@ -34,7 +34,10 @@ fn start() -> (Live, TestServer) {
     });
     let live = Live::new(hub, live::anyone);
     let router = Router::new()
-        .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
+        .route(
+            "/",
+            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
+        )
         .route("/echo", get(echo))
         .route("/sse", live.sse(["room"]))
         .route("/poll", live.poll(["room"]))
