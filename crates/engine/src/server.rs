@@ -46,6 +46,8 @@ pub struct Server<A: App> {
     peer_info: bool,
     http2: bool,
     source: MakeSource,
+    /// Where else this server can be reached, as answers say it.
+    pub(crate) alt_svc: Option<http::HeaderValue>,
     /// What the first core does when it begins.
     pub(crate) prelude: Option<Prelude<A>>,
     /// Where its threads log to; the process's subscriber if `None`.
@@ -63,6 +65,7 @@ impl<A: App> Server<A> {
             peer_info: true,
             http2: true,
             source: Arc::new(|_| Rc::new(NoSource)),
+            alt_svc: None,
             prelude: None,
             logs: None,
         }
@@ -171,7 +174,10 @@ impl<A: App> Server<A> {
             .cores
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
-        let shared = Arc::new(Shared::new(&self.limits));
+        let shared = Arc::new(Shared {
+            alt_svc: self.alt_svc.take(),
+            ..Shared::new(&self.limits)
+        });
         let no_waiting = |e| Error::io("cannot wait for connections", e);
         let (of_links, of_shared) = (links.clone(), shared.clone());
         let acceptor = Acceptor::new(listeners, options.clone(), of_links, of_shared, &self.limits)

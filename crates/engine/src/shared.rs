@@ -2,6 +2,9 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use http::HeaderValue;
+use http::header::{ALT_SVC, HeaderMap};
+
 use crate::accept::addresses::Addresses;
 use crate::limits::Limits;
 use crate::metrics::count::AcceptCounts;
@@ -16,6 +19,8 @@ pub(crate) struct Shared {
     /// Handlers that have not answered yet.
     pub(crate) handlers_now: AtomicUsize,
     pub(crate) bell: Bell,
+    /// Where else the server can be reached: the value of `Alt-Svc` (RFC 7838).
+    pub(crate) alt_svc: Option<HeaderValue>,
 }
 
 impl Shared {
@@ -25,6 +30,17 @@ impl Shared {
             accept: AcceptCounts::default(),
             handlers_now: AtomicUsize::new(0),
             bell: Bell::default(),
+            alt_svc: None,
+        }
+    }
+
+    /// Adds what is said with every answer.
+    #[inline]
+    pub(crate) fn advertise(&self, fields: &mut HeaderMap) {
+        if let Some(alt_svc) = &self.alt_svc
+            && !fields.contains_key(ALT_SVC)
+        {
+            fields.insert(ALT_SVC, alt_svc.clone());
         }
     }
 }

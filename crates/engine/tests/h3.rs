@@ -17,6 +17,7 @@ use futures_util::stream;
 use h3::client::{RequestStream, SendRequest};
 use http::{HeaderMap, StatusCode};
 use http_body_util::StreamBody;
+use squall_engine::tls::{Certificate, Tls, TlsSettings};
 use squall_engine::{Limits, Peer, Server};
 
 mod common;
@@ -46,13 +47,9 @@ fn served(router: Router, mut limits: Limits) -> Served {
     // At the end of a test its client answers nothing any more.
     limits.drain_timeout = limits.drain_timeout.min(Duration::from_secs(1));
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let tls = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    let tls = Tls::new(TlsSettings::new(vec![certificate])).unwrap();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = socket.local_addr().unwrap();
     let log = Arc::new(Log::default());
@@ -61,7 +58,7 @@ fn served(router: Router, mut limits: Limits) -> Served {
         .cores(1)
         .limits(limits)
         .source(source_of(&log))
-        .http3(socket, Arc::new(tls))
+        .http3(socket, &tls)
         .unwrap()
         .start()
         .unwrap();
@@ -374,5 +371,23 @@ fn a_long_poll_is_answered_over_http_3() {
         assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
         assert_eq!(body_of(&mut stream).await.0, b"news");
         assert_eq!(served.log.following(), 0);
+    });
+}
+
+#[test]
+fn answers_over_tcp_say_where_http_3_is_spoken() {
+    run(async {
+        let served = served(routes(), Limits::default());
+        let port = served.address.port();
+        let said = tokio::task::spawn_blocking(move || {
+            let mut client = common::Client::connect(&served.handle);
+            client.send(b"GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+            client.read_head()
+        });
+        let said = said.await.unwrap();
+        assert!(
+            said.contains(&format!("alt-svc: h3=\":{port}\"; ma=86400\r\n")),
+            "{said}"
+        );
     });
 }

@@ -97,6 +97,21 @@ impl Server {
         self
     }
 
+    /// Speaks HTTP/3 on this UDP socket too, with these certificates; answers over HTTP/1.1 and HTTP/2 say so. Experimental:
+    /// one core serves all of it, and WebSockets are not spoken over it.
+    ///
+    /// # Errors
+    /// Settings that QUIC cannot use, or a socket that cannot be made non-blocking.
+    #[cfg(feature = "http3")]
+    pub fn http3(
+        mut self,
+        socket: std::net::UdpSocket,
+        tls: &squall_engine::tls::Tls,
+    ) -> Result<Self, Error> {
+        self.engine = self.engine.http3(socket, tls)?;
+        Ok(self)
+    }
+
     /// Serves what follows through the doors of `live`.
     #[must_use]
     pub fn live(mut self, live: &crate::live::Live) -> Self {

@@ -129,6 +129,7 @@ impl<A: App> Core<A> {
             (_, false, Some(bytes)) => ResponseLength::Exact(bytes),
             (_, false, None) => ResponseLength::Unknown,
         };
+        self.shared.advertise(&mut parts.headers);
         if !self.encode_answer(http, &parts, length) {
             return None;
         }

@@ -128,6 +128,19 @@ pub(super) fn default_provider() -> Arc<CryptoProvider> {
 #[derive(Clone)]
 pub struct Tls(Arc<RwLock<Current>>);
 
+/// The certificates of the moment, for a configuration that stays.
+#[cfg(feature = "http3")]
+#[derive(Debug)]
+struct Newest(Tls);
+
+#[cfg(feature = "http3")]
+impl rustls::server::ResolvesServerCert for Newest {
+    fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        let resolver = self.0.current().http1.cert_resolver.clone();
+        resolver.resolve(hello)
+    }
+}
+
 /// What new connections get.
 pub(super) struct Current {
     /// Offers `http/1.1`.
@@ -186,6 +199,16 @@ impl Tls {
             (config.clone(), current.handshake_bytes_max)
         };
         Ok((UnbufferedServerConnection::new(config)?, bytes_max))
+    }
+
+    /// What QUIC is set up with: TLS 1.3 with the ALPN `h3`, and no early data, which can be replayed.
+    #[cfg(feature = "http3")]
+    pub(crate) fn for_quic(&self) -> ServerConfig {
+        let mut config = (*self.current().http1).clone();
+        config.alpn_protocols = vec![b"h3".to_vec()];
+        config.max_early_data_size = 0;
+        config.cert_resolver = Arc::new(Newest(self.clone()));
+        config
     }
 
     fn current(&self) -> std::sync::RwLockReadGuard<'_, Current> {

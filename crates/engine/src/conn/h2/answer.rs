@@ -181,6 +181,7 @@ impl<A: App> Core<A> {
     ) -> Length {
         let fields = &mut parts.headers;
         remove_connection_fields(fields);
+        self.shared.advertise(fields);
         if !fields.contains_key(DATE) {
             fields.insert(DATE, self.h2_date());
         }
