@@ -24,13 +24,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, alt_svc: Option<HeaderValue>) -> Self {
         Shared {
             addresses: Addresses::new(limits.connections_per_address_max),
             accept: AcceptCounts::default(),
             handlers_now: AtomicUsize::new(0),
             bell: Bell::default(),
-            alt_svc: None,
+            alt_svc,
         }
     }
 
