@@ -18,7 +18,7 @@ use h2::Reason;
 use h2_client::*;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use http_body_util::{BodyExt, StreamBody};
-use squall_engine::{BodyControl, Limits, Peer, Server};
+use squall_engine::{BodyControl, Deadline, Limits, Peer, Server};
 use tokio::sync::Notify;
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -381,6 +381,54 @@ fn a_slow_handler_and_a_slow_body_are_answered_by_the_engine() {
         body.send_data("beginning".into(), false).unwrap();
         assert_eq!(answer.await.unwrap().status(), 408);
         assert_eq!(super_get(&client, "/").await.1, "hello", "the connection goes on");
+    });
+}
+
+#[test]
+fn a_handler_may_ask_for_a_time_of_its_own() {
+    let app = hello().route(
+        "/short",
+        get(|| async {
+            Deadline::set_timeout(SHORT);
+            std::future::pending::<()>().await;
+        }),
+    );
+    let server = serve(app);
+    run(async {
+        let client = connect(&server).await;
+        assert_eq!(super_get(&client, "/short").await.0.status(), 503);
+    });
+}
+
+#[test]
+fn handlers_at_the_limit_and_past_it() {
+    let release = Arc::new(Notify::new());
+    let (waits, begun) = (release.clone(), Arc::new(Notify::new()));
+    let begins = begun.clone();
+    let app = hello().route(
+        "/slow",
+        get(move || async move {
+            begins.notify_one();
+            waits.notified().await;
+            "slow"
+        }),
+    );
+    let limits = Limits {
+        handlers_max: Some(1),
+        ..Limits::default()
+    };
+    let server = serve_with(app, limits);
+    run(async {
+        let client = connect(&server).await;
+        let slow = client.clone();
+        let slow = tokio::spawn(async move { super_get(&slow, "/slow").await.1 });
+        begun.notified().await;
+        let (head, _) = super_get(&client, "/").await;
+        assert_eq!(head.status(), 503);
+        assert!(head.headers().contains_key("retry-after"));
+        release.notify_one();
+        assert_eq!(slow.await.unwrap(), "slow");
+        assert_eq!(super_get(&client, "/").await.1, "hello");
     });
 }
 
