@@ -20,6 +20,7 @@
 //! | [`trace`] | which trace a request belongs to |
 //! | [`limits`] | how often somebody may try |
 //! | [`tcp`] | connections to other servers, by name, with TLS |
+//! | [`tls`] | certificates from files, watched; HTTPS for those who come in clear |
 //! | [`compression`] | answers made smaller on their way |
 //! | [`decompression`] | requests that come compressed, undone within bounds |
 //! | [`uploads`] | files that peers send, in forms or alone, as streams |
@@ -45,6 +46,7 @@ pub mod sessions;
 pub mod tcp;
 pub mod templates;
 pub mod testing;
+pub mod tls;
 pub mod trace;
 pub mod uploads;
 pub mod web;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
+use squall_engine::tls::Tls;
 use squall_engine::{Address, Error, Handle, Limits, Listen, Signals};
 
 use crate::front::Front;
@@ -58,6 +59,13 @@ impl Server {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.engine = self.engine.listen(listen);
+        self
+    }
+
+    /// Listens on this address too, as [`Server::bind`], under TLS: see [`crate::tls`].
+    #[must_use]
+    pub fn listen_tls(mut self, address: &str, tls: &Tls) -> Self {
+        self.engine = self.engine.listen_tls(address, tls);
         self
     }
 

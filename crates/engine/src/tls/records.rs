@@ -151,9 +151,15 @@ pub(super) fn process(
 }
 
 /// After an error, the alert that tells the peer of it.
+///
+/// Not one call more than that: the session would look at the bad record again, and raise its alert again. A handshake
+/// message in clear may stand before the alert; what is sealed is taken for it.
 fn take_alert(session: &mut UnbufferedServerConnection, input: &mut [u8], out: &mut Out) {
+    const ALERT: u8 = 0x15;
+    const SEALED: u8 = 0x17;
     while let Ok(ConnectionState::EncodeTlsData(mut message)) = session.process_tls_records(input).state {
-        if encode(&mut message, out).is_err() {
+        let before = out.used;
+        if encode(&mut message, out).is_err() || matches!(out.bytes[before], ALERT | SEALED) {
             return;
         }
     }

@@ -10,6 +10,7 @@ use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use squall_engine::tls::TlsInfo;
 use squall_engine::{Peer, Proxied};
 
 use crate::web::ConnectInfo;
@@ -87,7 +88,8 @@ impl ClientInfo {
     /// What connection and PROXY header say; no host.
     pub(super) fn of_connection(extensions: &Extensions) -> Self {
         let addr = sender(extensions).and_then(|peer| peer.addr());
-        let over_tls = extensions.get::<Proxied>().is_some_and(Proxied::is_tls);
+        let over_tls =
+            extensions.get::<TlsInfo>().is_some() || extensions.get::<Proxied>().is_some_and(Proxied::is_tls);
         Self {
             ip: addr.map(|addr| addr.ip().to_canonical()),
             port: addr.map(|addr| addr.port()),
