@@ -128,6 +128,10 @@ impl H2 {
         if self.calmed {
             return false;
         }
+        if !self.going_away && self.streams.is_worn_out() {
+            self.go_away();
+            return true;
+        }
         if self.wire.borrow().watch.is_exhausted() {
             self.calm_down("too many frames that do nothing");
         } else if self.streams.is_reset_too_often() {

@@ -198,6 +198,9 @@ impl<A: App> Stream<A> {
             return Poll::Ready(());
         };
         if sending.poll(&self.streams.gate, Some(&self.life), cx).is_ready() {
+            if matches!(sending.send.poll_reset(cx), Poll::Ready(Ok(_))) {
+                self.streams.note_cut();
+            }
             return Poll::Ready(());
         }
         if sending.send.poll_reset(cx).is_ready() {
