@@ -1,7 +1,7 @@
 //! What a server counts, as plain numbers: [`crate::Handle::metrics`].
 //!
 //! Why plain numbers: who renders them (Prometheus text, a log line, a page) is not the engine's business. Names of
-//! labels are those that Prometheus expects: lower case with underscores. How they are counted is in [`count`].
+//! labels are those that Prometheus expects: lower case with underscores. How they are counted is in `count`.
 
 pub(crate) mod count;
 

@@ -46,7 +46,8 @@ const HEADS: &[(&str, u16)] = &[
     ("GET / HTTP/1.1a\r\nHost: a\r\n\r\n", 400),
     ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    // Not the preface, which begins HTTP/2.
+    ("PRI / HTTP/2.0\r\n\r\n", 505),
     ("\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n", 400),
     // Field lines (section 5).
     ("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n", 400),

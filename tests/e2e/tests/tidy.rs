@@ -209,10 +209,11 @@ fn no_file_is_too_long() {
 fn no_test_sleeps() {
     let sleep = ["thread::", "sleep("].concat();
     let mut breaches = Vec::new();
-    // The load programs keep a rhythm, which is what they are for.
+    // The load programs keep a rhythm, which is what they are for, and so may an example.
     for name in rust_files()
         .into_iter()
         .filter(|name| !name.starts_with("benches"))
+        .filter(|name| !name.starts_with("examples") || name.starts_with("examples/tests"))
     {
         if read(&name).contains(&sleep) {
             breaches.push(format!("{} sleeps", name.display()));

@@ -2,8 +2,8 @@
 //!
 //! [`Tls`] is what a listener is given; it can be changed while the server runs, and connections that are open stay
 //! as they are. The protocol is rustls (TLS 1.2 and 1.3, no renegotiation, no early data); here is how its records
-//! meet a core's sockets ([`socket`]), which certificate answers which name ([`certificate`]), and what a handler is
-//! told ([`info`]).
+//! meet a core's sockets (`socket`), which certificate answers which name (`certificate`), and what a handler is
+//! told (`info`).
 
 mod certificate;
 mod info;
