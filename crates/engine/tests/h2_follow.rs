@@ -15,11 +15,14 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use common::{Running, wait_until};
+use common::{Client, Running, wait_until};
 use h2::client::SendRequest;
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
-use h2_client::{ask, connect, connect_with, get as ask_get, request, run, whole};
+use h2_client::{
+    END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, ask, connect, connect_with, frame, get as ask_get,
+    get_block, request, run, whole,
+};
 use http::StatusCode;
 use source::{Log, doors, serve_log};
 use squall_engine::wire::ws::{Opcode, close_frame, encode_masked_frame, text_frame};
@@ -396,4 +399,25 @@ fn a_follower_over_http_1_goes_on_beside_those_over_http_2() {
         expect(&mut new, "to all").await;
     });
     old.expect("to all");
+}
+
+#[test]
+fn a_connection_whose_followers_were_reset_a_thousand_times_is_told_to_open_another() {
+    const RESETS_MAX: u32 = 1000;
+    let (server, log) = serve(limits());
+    let mut client = Client::begin_h2(&server);
+    for at in 0..RESETS_MAX {
+        let stream = 1 + 2 * at;
+        client.send(&frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            stream,
+            &get_block("/sse"),
+        ));
+        assert_eq!(client.wait_for_one_of(&[HEADERS, GOAWAY]).kind, HEADERS, "{at}");
+        client.send(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    let farewell = client.wait_for(GOAWAY);
+    assert_eq!(farewell.payload[4..8], [0; 4], "it did nothing wrong");
+    wait_until(|| log.following() == 0);
 }

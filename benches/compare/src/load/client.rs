@@ -88,19 +88,31 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 /// # Errors
 /// When the server does not switch protocols, or sends more than its head at once.
 pub fn open_websocket(address: SocketAddr, target: &str) -> io::Result<TcpStream> {
+    let (stream, first) = open_websocket_with_frames(address, target)?;
+    if !first.is_empty() {
+        return Err(wrong(format!("frames already behind the answer at {target}")));
+    }
+    Ok(stream)
+}
+
+/// Opens a WebSocket on which the server may speak at once; with what it has said behind its answer.
+///
+/// # Errors
+/// When the server does not switch protocols.
+pub fn open_websocket_with_frames(address: SocketAddr, target: &str) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = connect(address)?;
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {WS_KEY}\r\n\r\n"
     );
     let answer = exchange(&mut stream, request.as_bytes())?;
-    if answer.status != 101 || !answer.body.is_empty() {
+    if answer.status != 101 {
         return Err(wrong(format!(
             "no WebSocket at {target}: {}",
             answer.head.lines().next().unwrap_or("")
         )));
     }
-    Ok(stream)
+    Ok((stream, answer.body))
 }
 
 /// A whole text frame as a client sends it; `text` is shorter than 126 bytes.

@@ -117,7 +117,7 @@ impl Actor for Followers {
 impl Follower {
     fn open(address: SocketAddr, door: Door) -> io::Result<Self> {
         let (socket, partial) = match door {
-            Door::WebSocket => (client::open_websocket(address, "/ws/room")?, Vec::new()),
+            Door::WebSocket => client::open_websocket_with_frames(address, "/ws/room")?,
             Door::Sse => {
                 let mut socket = client::connect(address)?;
                 let answer = client::exchange(&mut socket, &client::get_request(address, "/sse/room"))?;

@@ -22,6 +22,7 @@ const ROUND_TIME_MAX: Duration = Duration::from_secs(10);
 pub struct Http2 {
     runtime: Runtime,
     connections: Vec<Option<SendRequest<Bytes>>>,
+    /// Of all of them together.
     rounds: u64,
     body: Bytes,
 }
@@ -87,7 +88,7 @@ impl Actor for Http2 {
             .runtime
             .block_on(async { tokio::time::timeout(ROUND_TIME_MAX, round).await })
             .map_err(|_| io::Error::other("a round does not end"))??;
-        if !self.rounds.is_multiple_of(ROUNDS_MAX) {
+        if !(self.rounds / self.connections.len() as u64).is_multiple_of(ROUNDS_MAX) {
             self.connections[place] = Some(sender);
         }
         Ok(())

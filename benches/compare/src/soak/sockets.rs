@@ -41,7 +41,7 @@ impl Actor for Echo {
         socket.write_all(&client::client_text_frame(text.as_bytes(), MASK))?;
         expect(&mut socket, &client::server_text_frame(text.as_bytes()))?;
         shared.add(Count::Echoes, 1);
-        if self.said.is_multiple_of(MESSAGES_MAX) {
+        if (self.said / self.sockets.len() as u64).is_multiple_of(MESSAGES_MAX) {
             // The close, its answer, and the end of the connection.
             socket.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])?;
             expect(&mut socket, &[0x88, 0x02, 0x03, 0xe8])?;

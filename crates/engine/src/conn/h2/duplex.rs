@@ -56,6 +56,20 @@ impl std::fmt::Debug for Duplex {
     }
 }
 
+impl Drop for Duplex {
+    fn drop(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let is_cut = match &mut self.side {
+            Side::Waiting(..) | Side::Open(_) => true,
+            Side::Finished(send) => matches!(send.poll_reset(&mut cx), Poll::Ready(Ok(_))),
+            Side::Over => false,
+        };
+        if is_cut {
+            self.gate.note_cut();
+        }
+    }
+}
+
 impl Virtual for Duplex {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.conn_waker.heard();

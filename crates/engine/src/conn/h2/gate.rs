@@ -1,4 +1,4 @@
-//! How much the streams of one HTTP/2 connection may have handed over and not sent.
+//! What all streams of one HTTP/2 connection count together: what they have handed over and not sent, and resets.
 //!
 //! Why: windows that the peer opens wide and a socket that it does not read would fill our memory, stream by stream.
 //! What is owed to one socket stops at [`BUFFER_BYTES_MAX`], whatever protocol is spoken over it.
@@ -10,6 +10,10 @@ use std::task::Waker;
 use super::watch::CREDITS_A_PIECE;
 use crate::limits::BUFFER_BYTES_MAX;
 
+/// Streams that may be reset on one connection, however slowly, before its peer is told to open another: h2 0.4.20 keeps the
+/// record (328 bytes) of a stream that was reset while it waited for the connection's window until the connection ends.
+const RESETS_EVER_MAX: u32 = 1000;
+
 /// Shut while much is owed. Shared by a connection and its streams, those with a record of their own too.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -19,6 +23,8 @@ pub(crate) struct Gate {
     waiting: Mutex<Vec<Waker>>,
     /// Credits that were earned by sending, until the connection takes them.
     credits: AtomicU32,
+    /// Streams that were reset before their end, see [`RESETS_EVER_MAX`].
+    resets_ever: AtomicU32,
 }
 
 impl Gate {
@@ -51,6 +57,16 @@ impl Gate {
         waited
     }
 
+    /// A stream was reset before its end, which is anybody's right, but see [`RESETS_EVER_MAX`].
+    pub(super) fn note_cut(&self) {
+        self.resets_ever.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether another connection should take the place of this one.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.resets_ever.load(Ordering::Relaxed) >= RESETS_EVER_MAX
+    }
+
     pub(super) fn take_credits(&self) -> u32 {
         self.credits.swap(0, Ordering::Relaxed)
     }
@@ -78,5 +94,16 @@ mod tests {
         assert!(gate.open());
         assert!(!gate.is_shut(&waker));
         assert!(!gate.open());
+    }
+
+    #[test]
+    fn a_connection_is_worn_out_by_resets_however_slow() {
+        let gate = Gate::default();
+        for _ in 1..RESETS_EVER_MAX {
+            gate.note_cut();
+        }
+        assert!(!gate.is_worn_out());
+        gate.note_cut();
+        assert!(gate.is_worn_out());
     }
 }

@@ -13,10 +13,6 @@ use super::gate::Gate;
 use crate::body::BodyErrorKind;
 use crate::limits::{Limits, SWEEP_INTERVAL, Tick, ticks};
 
-/// Streams that a peer may reset on one connection, however slowly, before it is told to open another: h2 0.4.20 keeps the
-/// record (328 bytes) of a stream that was reset while it waited for the connection's window until the connection ends.
-const RESETS_EVER_MAX: u32 = 1000;
-
 /// What a connection and the tasks of its streams share.
 pub(super) struct Streams {
     pub(super) gate: Arc<Gate>,
@@ -26,8 +22,6 @@ pub(super) struct Streams {
     resets_max: u32,
     /// It has reset more.
     reset_too_often: Cell<bool>,
-    /// How many it has reset in all, see [`RESETS_EVER_MAX`].
-    resets_ever: Cell<u32>,
 }
 
 /// What a stream waits for.
@@ -136,7 +130,6 @@ impl Streams {
             resets_left: Cell::new(resets_max),
             resets_max,
             reset_too_often: Cell::new(false),
-            resets_ever: Cell::new(0),
         })
     }
 
@@ -154,27 +147,17 @@ impl Streams {
 
     /// The peer reset a stream that was not answered to its end.
     pub(super) fn note_reset(&self) {
-        self.note_cut();
+        self.gate.note_cut();
         match self.resets_left.get().checked_sub(1) {
             Some(left) => self.resets_left.set(left),
             None => self.reset_too_often.set(true),
         }
     }
 
-    /// A stream was reset while its answer was on its way, which is anybody's right, but see [`RESETS_EVER_MAX`].
-    pub(super) fn note_cut(&self) {
-        self.resets_ever.set(self.resets_ever.get().saturating_add(1));
-    }
-
     /// Time gives resets back.
     pub(super) fn forgive_resets(&self, count: u32) {
         let left = self.resets_left.get().saturating_add(count);
         self.resets_left.set(left.min(self.resets_max));
-    }
-
-    /// Whether another connection should take its place.
-    pub(super) fn is_worn_out(&self) -> bool {
-        self.resets_ever.get() >= RESETS_EVER_MAX
     }
 
     pub(super) fn is_reset_too_often(&self) -> bool {
@@ -266,16 +249,5 @@ mod tests {
         assert!(!streams.is_reset_too_often());
         streams.note_reset();
         assert!(streams.is_reset_too_often());
-    }
-
-    #[test]
-    fn a_connection_is_worn_out_by_resets_however_slow() {
-        let streams = Streams::new(u32::MAX);
-        for _ in 1..RESETS_EVER_MAX {
-            streams.note_cut();
-        }
-        assert!(!streams.is_worn_out());
-        streams.note_reset();
-        assert!(streams.is_worn_out());
     }
 }

@@ -128,7 +128,7 @@ impl H2 {
         if self.calmed {
             return false;
         }
-        if !self.going_away && self.streams.is_worn_out() {
+        if !self.going_away && self.streams.gate.is_worn_out() {
             self.go_away();
             return true;
         }

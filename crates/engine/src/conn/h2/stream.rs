@@ -199,7 +199,7 @@ impl<A: App> Stream<A> {
         };
         if sending.poll(&self.streams.gate, Some(&self.life), cx).is_ready() {
             if matches!(sending.send.poll_reset(cx), Poll::Ready(Ok(_))) {
-                self.streams.note_cut();
+                self.streams.gate.note_cut();
             }
             return Poll::Ready(());
         }
