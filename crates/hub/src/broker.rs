@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use crate::config::KeyWindow;
 use crate::cursor::Cursor;
 use crate::error::PublishError;
 use crate::hub::Hub;
+use crate::meta::Meta;
 use crate::window::Window;
 
 /// What is to be published.
@@ -22,6 +23,8 @@ pub struct Publish<'a> {
     pub topic: &'a str,
     /// The message: at most `message_bytes_max`.
     pub data: Bytes,
+    /// Its tags, and who sent it. A broker that keeps messages elsewhere keeps these with them.
+    pub meta: Option<Arc<Meta>>,
     /// Idempotency: publishing with the same key to the same topic again, within the broker's window, publishes
     /// nothing and answers the first cursor.
     pub key: Option<&'a str>,
@@ -95,7 +98,7 @@ impl MemoryBroker {
         if let Some(offset) = window.find(publish.topic, key, publish.now_ms)? {
             return Ok(offset);
         }
-        let offset = hub.append_next(publish.topic, publish.data, publish.now_ms)?;
+        let offset = hub.append_with(publish.topic, None, publish.data, publish.meta, publish.now_ms)?;
         window.remember(publish.topic, key, offset, publish.now_ms);
         Ok(offset)
     }
@@ -106,7 +109,7 @@ impl Broker for MemoryBroker {
         let offset = match publish.key {
             Some(key) => self.publish_once(hub, publish, key),
             None => hub
-                .append_next(publish.topic, publish.data, publish.now_ms)
+                .append_with(publish.topic, None, publish.data, publish.meta, publish.now_ms)
                 .map_err(PublishError::from),
         };
         Answer::Ready(offset.map(|offset| hub.cursor_at(offset)))

@@ -17,7 +17,7 @@ pub enum AppendError {
     OffsetTooLarge,
     /// The topic's name is empty or longer than `topic_bytes_max`.
     BadTopic,
-    /// The data is larger than `message_bytes_max`.
+    /// The data is larger than `message_bytes_max`, or its meta than [`META_BYTES_MAX`](crate::META_BYTES_MAX).
     TooBig,
 }
 

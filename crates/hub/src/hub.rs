@@ -12,6 +12,7 @@ use crate::cursor::{Cursor, Epoch};
 use crate::error::AppendError;
 use crate::mailbox::{Interest, Mailbox, Watch};
 use crate::message::Message;
+use crate::meta::{META_BYTES_MAX, Meta};
 use crate::order::Order;
 use crate::read::{self, Gap};
 use crate::topic::Topic;
@@ -90,6 +91,7 @@ impl Hub {
         self.publish_with(Publish {
             topic,
             data: data.into(),
+            meta: None,
             key: None,
             now_ms,
         })
@@ -104,20 +106,31 @@ impl Hub {
     ///
     /// Offsets need not be consecutive, but each must be beyond the [head](Hub::head).
     pub fn append(&self, topic: &str, offset: u64, data: Bytes, now_ms: u64) -> Result<(), AppendError> {
-        self.put(topic, Some(offset), data, now_ms).map(drop)
+        self.append_with(topic, Some(offset), data, None, now_ms)
+            .map(drop)
     }
 
     /// Appends a message with the next offset and answers it: for brokers that let the hub make the order.
     pub fn append_next(&self, topic: &str, data: Bytes, now_ms: u64) -> Result<u64, AppendError> {
-        self.put(topic, None, data, now_ms)
+        self.append_with(topic, None, data, None, now_ms)
     }
 
-    fn put(&self, name: &str, offset: Option<u64>, data: Bytes, now_ms: u64) -> Result<u64, AppendError> {
+    /// Appends a message with everything there is to say of it: with `offset`, as [`Hub::append`] does, or with the next.
+    /// Answers its offset.
+    pub fn append_with(
+        &self,
+        name: &str,
+        offset: Option<u64>,
+        data: Bytes,
+        meta: Option<Arc<Meta>>,
+        now_ms: u64,
+    ) -> Result<u64, AppendError> {
         let config = &self.inner.config;
         if name.is_empty() || name.len() > config.topic_bytes_max {
             return Err(AppendError::BadTopic);
         }
-        if data.len() > config.message_bytes_max {
+        let meta_bytes = meta.as_ref().map_or(0, |meta| meta.cost_bytes());
+        if data.len() > config.message_bytes_max || meta_bytes > META_BYTES_MAX {
             return Err(AppendError::TooBig);
         }
         let (topic, offset) = {
@@ -130,6 +143,7 @@ impl Hub {
                 at_ms,
                 topic: topic.name().clone(),
                 data,
+                meta,
             };
             let cost_bytes = message.cost_bytes();
             let evicted = topic.push(message, at_ms);
@@ -374,7 +388,7 @@ impl Hub {
         self.inner.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn topics(&self) -> RwLockReadGuard<'_, Topics> {
+    pub(crate) fn topics(&self) -> RwLockReadGuard<'_, Topics> {
         self.inner.topics.read().unwrap_or_else(PoisonError::into_inner)
     }
 

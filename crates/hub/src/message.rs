@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::meta::Meta;
+
 /// What one message costs beside its data, in bytes, as retention counts it: so that empty messages are bounded too.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 96;
 
@@ -18,11 +20,14 @@ pub struct Message {
     pub topic: Arc<str>,
     /// What was published.
     pub data: Bytes,
+    /// Its tags, and who sent it; most messages have neither.
+    pub meta: Option<Arc<Meta>>,
 }
 
 impl Message {
     /// What it counts for in every limit on bytes.
     pub fn cost_bytes(&self) -> usize {
-        self.data.len() + MESSAGE_OVERHEAD_BYTES
+        let meta = self.meta.as_ref().map_or(0, |meta| meta.cost_bytes());
+        self.data.len() + meta + MESSAGE_OVERHEAD_BYTES
     }
 }

@@ -1,9 +1,11 @@
 //! The log as literal cases: order, retention, floors, keys, forgetting.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use squall_hub::{
-    AppendError, Hub, HubConfig, KeyWindow, MESSAGE_OVERHEAD_BYTES, OFFSET_MAX, Publish, PublishError,
-    Retention,
+    AppendError, Hub, HubConfig, KeyWindow, MESSAGE_OVERHEAD_BYTES, META_BYTES_MAX, Meta, OFFSET_MAX,
+    Publish, PublishError, Retention,
 };
 
 fn hub(change: impl FnOnce(&mut HubConfig)) -> Hub {
@@ -242,6 +244,7 @@ fn the_same_key_is_published_once() {
         let publish = Publish {
             topic,
             data: Bytes::from_static(b"x"),
+            meta: None,
             key: Some(key),
             now_ms,
         };
@@ -299,4 +302,24 @@ fn a_full_hub_still_evicts_the_oldest_after_withdrawals() {
     }
     assert_eq!(texts(&hub, &["y"], 1_001, 9), Ok("1002=b 1003=c 1004=d ".into()));
     assert_eq!(hub.counts().messages, 3);
+}
+
+#[test]
+fn what_a_message_carries_beside_its_data_is_kept_counted_and_bounded() {
+    let hub = Hub::new(HubConfig::default());
+    let tagged = |bytes: usize| {
+        let meta: Meta = [("t", "x".repeat(bytes))].into_iter().collect();
+        Some(Arc::new(meta))
+    };
+    hub.append_with("x", None, Bytes::new(), tagged(3), 0).unwrap();
+    let message = &hub.read(&["x"], 0, 1).unwrap()[0];
+    assert_eq!(message.meta.as_ref().unwrap().tag("t"), Some("xxx"));
+    let cost = message.cost_bytes();
+    assert_eq!(hub.counts().bytes, cost);
+    let room = META_BYTES_MAX - (cost - MESSAGE_OVERHEAD_BYTES) + 3;
+    assert!(hub.append_with("x", None, Bytes::new(), tagged(room), 0).is_ok());
+    assert_eq!(
+        hub.append_with("x", None, Bytes::new(), tagged(room + 1), 0),
+        Err(AppendError::TooBig)
+    );
 }

@@ -71,6 +71,7 @@ impl Ops<'_> {
         let publish = Publish {
             topic: TOPICS[topic],
             data: vec![data].into(),
+            meta: None,
             key,
             now_ms: self.now_ms,
         };

@@ -187,6 +187,7 @@ impl World {
             let publish = Publish {
                 topic: &topic,
                 data: data.clone().into(),
+                meta: None,
                 key: key.as_deref(),
                 now_ms: self.now_ms,
             };

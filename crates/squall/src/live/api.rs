@@ -99,6 +99,7 @@ impl Live {
         let publish = Publish {
             topic,
             data: data.into(),
+            meta: None,
             key: Some(key),
             now_ms: now_ms(),
         };

@@ -65,7 +65,7 @@ pub use source::LiveSource;
 pub use squall_engine::ws::Message as WsMessage;
 pub use squall_hub::{
     Answer, AppendError, Broker, Counts, Cursor, CursorError, Epoch, Gap, Hub, HubConfig, KeyWindow,
-    MemoryBroker, Message, OFFSET_MAX, Policy, Publish, PublishError, Retention, TopicCounts,
+    MemoryBroker, Message, Meta, OFFSET_MAX, Policy, Publish, PublishError, Retention, Sender, TopicCounts,
 };
 pub use style::{STYLES_MAX, Style};
 

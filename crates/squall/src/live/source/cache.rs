@@ -129,6 +129,7 @@ mod tests {
             at_ms: 0,
             topic: "t".into(),
             data: data.into(),
+            meta: None,
         }
     }
 
