@@ -46,12 +46,17 @@ pub enum PublishError {
     BadKey,
     /// The broker could not be reached or could not store it; the same again, with the same key, may succeed.
     Unavailable(String),
+    /// Too many messages are on their way to the broker already; this one was not sent.
+    Busy,
+    /// The broker did not say in time whether it has the message: it may have. Only with an idempotency key is the same
+    /// again no second message.
+    TimedOut,
 }
 
 impl PublishError {
     /// Whether it is worth trying again.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Busy | Self::TimedOut)
     }
 }
 
@@ -67,6 +72,8 @@ impl fmt::Display for PublishError {
             Self::Refused(error) => error.fmt(f),
             Self::BadKey => f.write_str("the idempotency key is empty or too long"),
             Self::Unavailable(why) => write!(f, "the broker is not available: {why}"),
+            Self::Busy => f.write_str("too many messages are on their way to the broker already"),
+            Self::TimedOut => f.write_str("the broker did not say in time whether it has the message"),
         }
     }
 }

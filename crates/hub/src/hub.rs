@@ -1,7 +1,7 @@
 //! The hub: one order, many topics.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
@@ -30,6 +30,10 @@ pub struct Hub {
 struct Inner {
     config: HubConfig,
     broker: Arc<dyn Broker>,
+    /// The life that began last, if one did: see [`Hub::begin`]. Most hubs have one life only, and never look here.
+    epoch: RwLock<Epoch>,
+    /// There is something in `epoch` that is not in `config`.
+    began: AtomicBool,
     /// The last offset. Written after its message is in the log, so whoever reads it finds everything up to it.
     head: AtomicU64,
     /// Held by whoever appends. Taken before `topics`, which is taken before a topic's own locks.
@@ -74,6 +78,8 @@ impl Hub {
         let topics = RwLock::new(Topics::new(config.floor));
         Self {
             inner: Arc::new(Inner {
+                epoch: RwLock::new(config.epoch),
+                began: AtomicBool::new(false),
                 config,
                 broker,
                 head,
@@ -169,6 +175,41 @@ impl Hub {
             return Err(AppendError::NotIncreasing { offset, head });
         }
         Ok(offset)
+    }
+
+    /// From now on the life is `epoch`, nothing up to `floor` is held, and the order goes on beyond it. Every reader and
+    /// follower that has not received everything up to `floor` is told of a gap.
+    ///
+    /// For brokers that keep the order elsewhere: with another epoch when what they kept was lost or is another log
+    /// now; with the same epoch when messages between the head and `floor` are not to be had any more.
+    ///
+    /// Offsets never go back, whatever the epoch: an error if `floor` is not at or beyond the [head](Hub::head). So
+    /// nobody who was at some offset in one life is taken, by mistake, to be at the same offset in another.
+    pub fn begin(&self, epoch: Epoch, floor: u64) -> Result<(), AppendError> {
+        let held: Vec<Arc<Topic>> = {
+            let mut order = self.order();
+            let head = self.head();
+            if floor > OFFSET_MAX {
+                return Err(AppendError::OffsetTooLarge);
+            }
+            if floor < head {
+                return Err(AppendError::NotIncreasing { offset: floor, head });
+            }
+            let mut topics = self.topics_mut();
+            for topic in topics.begin(floor) {
+                order.account(topic.lose(floor));
+            }
+            *self.inner.epoch.write().unwrap_or_else(PoisonError::into_inner) = epoch;
+            self.inner.began.store(true, Ordering::Release);
+            self.inner.head.store(floor, Ordering::Release);
+            topics.all().cloned().collect()
+        };
+        for topic in held {
+            for interest in topic.watchers().iter() {
+                interest.notify();
+            }
+        }
+        Ok(())
     }
 
     /// The topic; made when it is not there, in the place of a quiet one if there are too many.
@@ -282,10 +323,13 @@ impl Hub {
 
     /// This life of the log.
     pub fn epoch(&self) -> Epoch {
+        if self.inner.began.load(Ordering::Acquire) {
+            return *self.inner.epoch.read().unwrap_or_else(PoisonError::into_inner);
+        }
         self.inner.config.epoch
     }
 
-    /// The limits it was made with.
+    /// What it was made with; the life it is in now is [`Hub::epoch`].
     pub fn config(&self) -> &HubConfig {
         &self.inner.config
     }

@@ -23,6 +23,7 @@
 //! ```
 
 mod broker;
+mod bus;
 mod config;
 mod cursor;
 mod error;
@@ -40,6 +41,7 @@ mod topics;
 mod window;
 
 pub use broker::{Answer, Broker, MemoryBroker, Publish};
+pub use bus::{Bus, Ear, WORD_BYTES_MAX};
 pub use config::{HubConfig, KeyWindow, Retention};
 pub use cursor::{CURSOR_BYTES_MAX, Cursor, CursorError, EPOCH_BYTES_MAX, Epoch};
 pub use error::{AppendError, PublishError};

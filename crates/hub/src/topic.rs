@@ -130,6 +130,18 @@ impl Topic {
         evicted
     }
 
+    /// Nothing up to `floor`, which is at or beyond all that is held, is held any more.
+    pub(crate) fn lose(&self, floor: u64) -> Evicted {
+        let mut log = self.write();
+        let evicted = Evicted {
+            messages: log.messages.len(),
+            bytes: log.bytes,
+        };
+        *log = Log::default();
+        self.lost.store(floor, Ordering::Release);
+        evicted
+    }
+
     /// Takes out every message that `unwanted` picks. The floor stays: they were not lost, they are not to be had.
     pub(crate) fn withdraw(&self, unwanted: impl Fn(&Message) -> bool) -> Evicted {
         let mut evicted = Evicted::default();

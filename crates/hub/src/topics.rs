@@ -37,6 +37,16 @@ impl Topics {
         self.unknown_floor
     }
 
+    /// Every topic; nothing up to `floor` is held of those that are not known.
+    pub(crate) fn begin(&mut self, floor: u64) -> impl Iterator<Item = &Arc<Topic>> {
+        self.unknown_floor = self.unknown_floor.max(floor);
+        self.map.values()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.map.values()
+    }
+
     /// How many topics could be forgotten.
     pub(crate) fn unwatched(&self) -> usize {
         self.map.len() - self.watched

@@ -323,3 +323,56 @@ fn what_a_message_carries_beside_its_data_is_kept_counted_and_bounded() {
         Err(AppendError::TooBig)
     );
 }
+
+#[test]
+fn a_new_life_is_a_gap_for_whoever_was_in_the_old_one() {
+    let hub = hub(|_| ());
+    for data in ["a", "b", "c"] {
+        publish(&hub, "x", data, 0);
+    }
+    let old = hub.cursor();
+    let life: squall_hub::Epoch = "second".parse().unwrap();
+    assert_eq!(
+        hub.begin(life, 2),
+        Err(AppendError::NotIncreasing { offset: 2, head: 3 })
+    );
+    assert_eq!(hub.begin(life, OFFSET_MAX + 1), Err(AppendError::OffsetTooLarge));
+    assert_eq!(hub.cursor(), old, "what was refused changed nothing");
+    hub.begin(life, 10).unwrap();
+
+    assert_eq!(hub.cursor().to_string(), "second:10");
+    assert_eq!(hub.offset_of(&old), None);
+    assert_eq!(texts(&hub, &["x"], 3, 9), Err(10), "who was up to date is told");
+    assert_eq!(
+        texts(&hub, &["never"], 9, 9),
+        Err(10),
+        "of topics without messages too"
+    );
+    assert_eq!(hub.floor(&["x"]), 10);
+    assert_eq!((hub.counts().messages, hub.counts().bytes), (0, 0));
+
+    hub.append("x", 12, Bytes::from_static(b"d"), 5).unwrap();
+    assert_eq!(texts(&hub, &["x"], 10, 9), Ok("12=d ".into()));
+    assert_eq!(texts(&hub, &["x"], 3, 9), Err(10));
+    hub.sweep(10_000_000);
+    assert_eq!(hub.counts().messages, 0, "what the new life holds ages as ever");
+    assert_eq!(hub.floor(&["x"]), 12);
+}
+
+#[test]
+fn a_hole_in_the_order_is_a_gap_in_the_same_life() {
+    let hub = hub(|_| ());
+    publish(&hub, "x", "a", 0);
+    let cursor = hub.cursor();
+    hub.begin(hub.epoch(), 7).unwrap();
+    assert_eq!(hub.offset_of(&cursor), Some(1));
+    assert_eq!(texts(&hub, &["x"], 1, 9), Err(7));
+    assert_eq!(publish(&hub, "x", "b", 0), 8);
+    assert_eq!(texts(&hub, &["x"], 7, 9), Ok("8=b ".into()));
+    assert_eq!(
+        hub.begin(hub.epoch(), 8),
+        Ok(()),
+        "at the head: only what is held is let go"
+    );
+    assert_eq!(texts(&hub, &["x"], 8, 9), Ok(String::new()));
+}
