@@ -11,6 +11,7 @@
 //! | [`accept_encoding`] | which codings a peer takes | |
 //! | [`sse`] | event streams ([`sse::Parser`]) | events ([`sse::encode`]) |
 //! | [`proxy`] | PROXY protocol headers ([`proxy::parse`]) | |
+//! | [`delta`] | Fossil deltas ([`delta::apply`]) | Fossil deltas ([`delta::patch`]) |
 //! | [`date`] | | `Date` field values |
 //!
 //! # Strict by default
@@ -33,6 +34,7 @@
 
 pub mod accept_encoding;
 pub mod date;
+pub mod delta;
 pub mod h1;
 pub mod multipart;
 pub mod proxy;
