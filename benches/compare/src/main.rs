@@ -68,6 +68,12 @@ enum Choice {
     IdleH2,
     /// Requests over HTTP/2, 10 streams at a time on each connection.
     H2,
+    /// A new connection for each request.
+    Connect,
+    /// A new TLS connection for each request: with a full handshake, and resumed.
+    TlsHandshake,
+    /// Memory of idle TLS connections.
+    TlsIdle,
     /// One publishes, thousands receive: with 1 and with 16 messages in flight.
     Fanout,
     /// Files of 1 KiB, 100 KiB and 10 MiB.
@@ -102,7 +108,7 @@ fn main() -> io::Result<()> {
                     kind.name()
                 );
                 let server = servers::start(*kind, program, work, &folder, server_core)?;
-                let sample = measure::run(work, &server, &args.plan(sizes));
+                let sample = measure::run(work, &server, &folder, &args.plan(sizes));
                 results.add(work, *kind, sample.map_err(|error| failed(*kind, work, &error))?);
             }
         }
@@ -122,6 +128,9 @@ impl Args {
             Work::Fanout1 | Work::Fanout16 => Choice::Fanout,
             Work::IdleH2 => Choice::IdleH2,
             Work::H2 => Choice::H2,
+            Work::Connect => Choice::Connect,
+            Work::TlsFull | Work::TlsResumed => Choice::TlsHandshake,
+            Work::IdleTls => Choice::TlsIdle,
             Work::Static1k | Work::Static100k | Work::Static10m => Choice::Static,
         };
         Work::ALL

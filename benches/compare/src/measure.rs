@@ -6,13 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::child::Server;
+use crate::load::connect::Connects;
 use crate::load::downloads::Downloads;
 use crate::load::echo::Echo;
 use crate::load::fanout::Fanout;
 use crate::load::get::Gets;
-use crate::load::{Load, Tally, http2, idle};
+use crate::load::{Load, Tally, http2, idle, tls};
 use crate::metric::{Metric, Sample};
 use crate::procfs::{CpuTime, resident_bytes};
+use crate::served::Folder;
 use crate::works::{self, Sizes, Work};
 
 /// How large and how long a run is.
@@ -38,7 +40,7 @@ const SETTLE_READINGS_MAX: usize = 20;
 ///
 /// # Errors
 /// When the server fails at it.
-pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
+pub fn run(work: Work, server: &Server, folder: &Folder, plan: &Plan) -> io::Result<Sample> {
     let address = server.address();
     if let Some(served) = work.served() {
         return busy(server, plan, Downloads::open(address, served)?);
@@ -64,6 +66,18 @@ pub fn run(work: Work, server: &Server, plan: &Plan) -> io::Result<Sample> {
         }
         Work::IdleH2 => idle_memory(server, idle, open_h2),
         Work::H2 => http2::requests(server, works::H2_CONNECTIONS, works::H2_STREAMS, plan.time),
+        Work::Connect => busy(server, plan, Connects::plain(address)?),
+        Work::TlsFull => busy(
+            server,
+            plan,
+            Connects::tls(address, tls::client(folder.certificate(), false)?, false)?,
+        ),
+        Work::TlsResumed => busy(
+            server,
+            plan,
+            Connects::tls(address, tls::client(folder.certificate(), true)?, true)?,
+        ),
+        Work::IdleTls => idle_memory(server, idle, open_tls(folder)?),
         Work::Fanout1 => busy(server, plan, Fanout::open(address, followers, 1)?),
         Work::Fanout16 => busy(server, plan, Fanout::open(address, followers, 16)?),
         Work::Static1k | Work::Static100k | Work::Static10m => Err(io::Error::other("a work of no file")),
@@ -93,7 +107,19 @@ fn busy(server: &Server, plan: &Plan, mut load: impl Load) -> io::Result<Sample>
 }
 
 /// Opens connections: given those that are there already, adds some.
-type Open = fn(SocketAddr, &mut Vec<TcpStream>, usize) -> io::Result<()>;
+trait Open: Fn(SocketAddr, &mut Vec<TcpStream>, usize) -> io::Result<()> {}
+
+impl<F: Fn(SocketAddr, &mut Vec<TcpStream>, usize) -> io::Result<()>> Open for F {}
+
+fn open_tls(folder: &Folder) -> io::Result<impl Open> {
+    let client = tls::client(folder.certificate(), false)?;
+    Ok(move |address, sockets: &mut Vec<TcpStream>, more| {
+        for _ in 0..more {
+            sockets.push(tls::open_after_request(address, &client)?);
+        }
+        Ok(())
+    })
+}
 
 fn open_http(address: SocketAddr, sockets: &mut Vec<TcpStream>, more: usize) -> io::Result<()> {
     sockets.extend(idle::open_http(address, more)?);
@@ -110,7 +136,7 @@ fn open_followers(address: SocketAddr, sockets: &mut Vec<TcpStream>, more: usize
     idle::warm_up_followers(sockets)
 }
 
-fn idle_memory(server: &Server, connections: usize, open: Open) -> io::Result<Sample> {
+fn idle_memory(server: &Server, connections: usize, open: impl Open) -> io::Result<Sample> {
     let mut sockets = Vec::with_capacity(IDLE_FIRST + connections);
     open(server.address(), &mut sockets, IDLE_FIRST)?;
     let before = settled_bytes(server.pid())?;

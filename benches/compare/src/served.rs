@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::CertificateDer;
+
+use crate::load::tls;
 use crate::works::{Served, Work};
 
 /// A directory of our own.
@@ -11,6 +14,7 @@ use crate::works::{Served, Work};
 pub struct Folder {
     root: PathBuf,
     files: PathBuf,
+    certificate: CertificateDer<'static>,
 }
 
 impl Folder {
@@ -25,7 +29,26 @@ impl Folder {
         for served in Work::ALL.into_iter().filter_map(Work::served) {
             fs::write(files.join(served.name), content(served))?;
         }
-        Ok(Self { root, files })
+        let made = rcgen::generate_simple_self_signed([tls::NAME.to_owned()]).map_err(io::Error::other)?;
+        fs::write(root.join("cert.pem"), made.cert.pem())?;
+        fs::write(root.join("key.pem"), made.signing_key.serialize_pem())?;
+        Ok(Self {
+            root,
+            files,
+            certificate: made.cert.der().clone(),
+        })
+    }
+
+    /// The certificate that TLS servers have, of ECDSA on P-256, self-signed.
+    #[must_use]
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// Files in PEM: the certificate, and its key.
+    #[must_use]
+    pub fn pem_files(&self) -> [PathBuf; 2] {
+        [self.root.join("cert.pem"), self.root.join("key.pem")]
     }
 
     /// Where the files are.

@@ -69,11 +69,16 @@ pub fn one_core_args() -> Vec<OsString> {
 /// When it does not start.
 pub fn start(kind: Kind, program: &Path, work: Work, folder: &Folder, core: usize) -> io::Result<Server> {
     if kind == Kind::Nginx {
-        return nginx::start(program, folder, core);
+        return nginx::start(program, work, folder, core);
     }
     let mut args = one_core_args();
     if work.served().is_some() {
         args.extend(["--files".into(), folder.files().into()]);
+    }
+    if work.is_tls() {
+        let [certificate, key] = folder.pem_files();
+        args.extend(["--tls-cert".into(), certificate.into()]);
+        args.extend(["--tls-key".into(), key.into()]);
     }
     Server::start(program, &args, Some(core))
 }

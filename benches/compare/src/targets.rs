@@ -27,98 +27,53 @@ enum Limit {
 }
 
 /// All limits.
-pub const TARGETS: [Target; 18] = [
-    Target {
-        work: Work::IdleHttp,
-        metric: Metric::Memory,
-        limit: Limit::Most(0.2 * 1024.0),
-    },
-    Target {
-        work: Work::IdleWs,
-        metric: Metric::Memory,
-        limit: Limit::Most(0.35 * 1024.0),
-    },
-    Target {
-        work: Work::Keepalive,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(0.85, Kind::Axum),
-    },
-    Target {
-        work: Work::Pipeline,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(0.35, Kind::Axum),
-    },
-    Target {
-        work: Work::Pipeline,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.0, Kind::Actix),
-    },
-    Target {
-        work: Work::Echo,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(0.5, Kind::Axum),
-    },
-    Target {
-        work: Work::Echo16,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(0.5, Kind::Axum),
-    },
-    Target {
-        work: Work::Fanout1,
-        metric: Metric::CpuUser,
-        limit: Limit::MostOf(0.3, Kind::Axum),
-    },
+pub const TARGETS: [Target; 30] = [
+    most(Work::IdleHttp, Metric::Memory, 0.2 * 1024.0),
+    most(Work::IdleWs, Metric::Memory, 0.35 * 1024.0),
+    share(Work::Keepalive, Metric::Cpu, 0.85, Kind::Axum),
+    share(Work::Pipeline, Metric::Cpu, 0.35, Kind::Axum),
+    share(Work::Pipeline, Metric::Cpu, 1.0, Kind::Actix),
+    share(Work::Echo, Metric::Cpu, 0.5, Kind::Axum),
+    share(Work::Echo16, Metric::Cpu, 0.5, Kind::Axum),
+    share(Work::Fanout1, Metric::CpuUser, 0.3, Kind::Axum),
     Target {
         work: Work::Fanout16,
         metric: Metric::Rate,
         limit: Limit::LeastOf(5.0, Kind::Axum),
     },
-    Target {
-        work: Work::IdleH2,
-        metric: Metric::Memory,
-        limit: Limit::MostOf(1.0, Kind::Axum),
-    },
-    Target {
-        work: Work::H2,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(0.85, Kind::Axum),
-    },
-    Target {
-        work: Work::H2,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Actix),
-    },
-    Target {
-        work: Work::Static1k,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Nginx),
-    },
-    Target {
-        work: Work::Static1k,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Axum),
-    },
-    Target {
-        work: Work::Static100k,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Nginx),
-    },
-    Target {
-        work: Work::Static100k,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Axum),
-    },
-    Target {
-        work: Work::Static10m,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Nginx),
-    },
-    Target {
-        work: Work::Static10m,
-        metric: Metric::Cpu,
-        limit: Limit::MostOf(1.1, Kind::Axum),
-    },
+    share(Work::IdleH2, Metric::Memory, 1.0, Kind::Axum),
+    share(Work::H2, Metric::Cpu, 0.85, Kind::Axum),
+    share(Work::H2, Metric::Cpu, 1.1, Kind::Actix),
+    share(Work::Connect, Metric::Cpu, 0.85, Kind::Axum),
+    share(Work::Connect, Metric::Cpu, 1.1, Kind::Actix),
+    share(Work::Connect, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::TlsFull, Metric::Cpu, 1.1, Kind::Axum),
+    share(Work::TlsFull, Metric::Cpu, 1.1, Kind::Actix),
+    share(Work::TlsFull, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::TlsResumed, Metric::Cpu, 1.1, Kind::Axum),
+    share(Work::TlsResumed, Metric::Cpu, 1.1, Kind::Actix),
+    share(Work::TlsResumed, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::IdleTls, Metric::Memory, 1.0, Kind::Axum),
+    share(Work::IdleTls, Metric::Memory, 1.0, Kind::Actix),
+    share(Work::IdleTls, Metric::Memory, 1.0, Kind::Nginx),
+    share(Work::Static1k, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::Static1k, Metric::Cpu, 1.1, Kind::Axum),
+    share(Work::Static100k, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::Static100k, Metric::Cpu, 1.1, Kind::Axum),
+    share(Work::Static10m, Metric::Cpu, 1.1, Kind::Nginx),
+    share(Work::Static10m, Metric::Cpu, 1.1, Kind::Axum),
 ];
+
+const fn most(work: Work, metric: Metric, limit: f64) -> Target {
+    let limit = Limit::Most(limit);
+    Target { work, metric, limit }
+}
+
+/// At most that share of a peer's.
+const fn share(work: Work, metric: Metric, share: f64, peer: Kind) -> Target {
+    let limit = Limit::MostOf(share, peer);
+    Target { work, metric, limit }
+}
 
 impl Target {
     /// One line on how the results stand to this limit, and whether they keep it. `None`: they don't say.

@@ -22,6 +22,14 @@ pub enum Work {
     IdleH2,
     /// `GET /` over HTTP/2, 10 streams at a time on each connection.
     H2,
+    /// `GET /` on a connection of its own, 8 at a time.
+    Connect,
+    /// The same over TLS, with a full handshake.
+    TlsFull,
+    /// The same over TLS, each resuming an earlier session.
+    TlsResumed,
+    /// TLS connections that each did one request and wait.
+    IdleTls,
     /// A room: one message in flight.
     Fanout1,
     /// A room: 16 messages in flight.
@@ -66,12 +74,15 @@ pub const ECHO_CONNECTIONS: usize = 100;
 pub const H2_CONNECTIONS: usize = 100;
 /// Streams at once on each of them.
 pub const H2_STREAMS: usize = 10;
+/// Connections at once of [`Work::Connect`] and the handshakes of TLS.
+/// Clients keep eight tickets of a server.
+pub const CONNECT_CONNECTIONS: usize = 8;
 /// Texts sent at once on each connection of [`Work::Echo16`].
 pub const ECHO_DEPTH: usize = 16;
 
 impl Work {
     /// All works, in the order in which they are run.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::IdleHttp,
         Self::IdleWs,
         Self::Keepalive,
@@ -80,6 +91,10 @@ impl Work {
         Self::Echo16,
         Self::IdleH2,
         Self::H2,
+        Self::Connect,
+        Self::TlsFull,
+        Self::TlsResumed,
+        Self::IdleTls,
         Self::Fanout1,
         Self::Fanout16,
         Self::Static1k,
@@ -103,13 +118,19 @@ impl Work {
         })
     }
 
-    /// Whether a server can be put to it: nginx serves files, and actix-web is not asked to.
+    /// Whether it is done over TLS.
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::TlsFull | Self::TlsResumed | Self::IdleTls)
+    }
+
+    /// Whether a server can be put to it: nginx serves files and connections, and actix-web is not asked for files.
     #[must_use]
     pub fn is_for(self, kind: Kind) -> bool {
         match kind {
             Kind::Squall | Kind::Axum => true,
             Kind::Actix => self.served().is_none(),
-            Kind::Nginx => self.served().is_some(),
+            Kind::Nginx => self.served().is_some() || self.is_tls() || self == Self::Connect,
         }
     }
 
@@ -132,6 +153,14 @@ impl Work {
             Self::H2 => {
                 format!("GET over HTTP/2, {H2_STREAMS} streams on {H2_CONNECTIONS} connections")
             }
+            Self::Connect => format!("GET on a connection of its own, {CONNECT_CONNECTIONS} at a time"),
+            Self::TlsFull => {
+                format!("GET after a full TLS 1.3 handshake, {CONNECT_CONNECTIONS} connections at a time")
+            }
+            Self::TlsResumed => {
+                format!("GET after a resumed TLS 1.3 handshake, {CONNECT_CONNECTIONS} connections at a time")
+            }
+            Self::IdleTls => format!("{idle} idle TLS connections"),
             Self::Fanout1 => format!("{followers} WebSocket followers, 1 message in flight"),
             Self::Fanout16 => format!("{followers} WebSocket followers, 16 messages in flight"),
             Self::Static1k => "a file of 1 KiB, 64 keep-alive connections".to_owned(),
@@ -144,8 +173,9 @@ impl Work {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::IdleHttp | Self::IdleWs | Self::IdleH2 => "connection",
-            Self::Keepalive | Self::Pipeline | Self::H2 => "request",
+            Self::IdleHttp | Self::IdleWs | Self::IdleH2 | Self::IdleTls => "connection",
+            Self::Keepalive | Self::Pipeline | Self::H2 | Self::Connect => "request",
+            Self::TlsFull | Self::TlsResumed => "request",
             Self::Echo | Self::Echo16 => "message",
             Self::Static1k | Self::Static100k | Self::Static10m => "response",
             Self::Fanout1 | Self::Fanout16 => "delivery",
@@ -156,8 +186,11 @@ impl Work {
     #[must_use]
     pub fn headlines(self) -> &'static [(Metric, &'static str)] {
         match self {
-            Self::IdleHttp | Self::IdleWs | Self::IdleH2 => &[(Metric::Memory, "memory per connection")],
+            Self::IdleHttp | Self::IdleWs | Self::IdleH2 | Self::IdleTls => {
+                &[(Metric::Memory, "memory per connection")]
+            }
             Self::Keepalive | Self::Pipeline | Self::H2 => &[(Metric::Cpu, "CPU per request")],
+            Self::Connect | Self::TlsFull | Self::TlsResumed => &[(Metric::Cpu, "CPU per request")],
             Self::Echo | Self::Echo16 => &[(Metric::Cpu, "CPU per message")],
             Self::Static1k | Self::Static100k | Self::Static10m => &[(Metric::Cpu, "CPU per response")],
             Self::Fanout1 => &[

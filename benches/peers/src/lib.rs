@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -24,9 +26,40 @@ pub struct Args {
     /// A directory that is served below `/files/`, by those that do.
     #[arg(long)]
     pub files: Option<std::path::PathBuf>,
+    /// Serves over TLS: a certificate in PEM.
+    #[arg(long, requires = "tls_key")]
+    pub tls_cert: Option<std::path::PathBuf>,
+    /// The certificate's key in PEM.
+    #[arg(long, requires = "tls_cert")]
+    pub tls_key: Option<std::path::PathBuf>,
     /// Threads that serve.
     #[arg(long, default_value_t = 1)]
     pub cores: usize,
+}
+
+impl Args {
+    /// What TLS is served with, if it is: sessions can be resumed by tickets, as both frameworks leave to who makes this.
+    ///
+    /// # Panics
+    /// When the files are not what they should be.
+    #[must_use]
+    pub fn tls(&self) -> Option<rustls::ServerConfig> {
+        let (certificate, key) = (self.tls_cert.as_ref()?, self.tls_key.as_ref()?);
+        let chain = CertificateDer::pem_file_iter(certificate).expect("a certificate in PEM");
+        let chain = chain
+            .collect::<Result<Vec<_>, _>>()
+            .expect("a certificate in PEM");
+        let key = PrivateKeyDer::from_pem_file(key).expect("a key in PEM");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider does what is safe")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a key for the certificate");
+        config.ticketer = rustls::crypto::ring::Ticketer::new().expect("a ticketer");
+        Some(config)
+    }
 }
 
 /// What `GET /json` answers.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use squall::files::Files;
 use squall::live::{self, Hub, HubConfig, Live};
+use squall::tls::{TlsConfig, TlsFiles};
 use squall::{Limits, Server};
 
 /// The program that is measured.
@@ -22,6 +23,12 @@ struct Args {
     /// A directory that is served below `/files/`.
     #[arg(long)]
     files: Option<PathBuf>,
+    /// Serves over TLS: a certificate in PEM.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key in PEM.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Cores that serve.
     #[arg(long, default_value_t = 1)]
     cores: usize,
@@ -44,8 +51,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(directory) = &args.files {
         routes = routes.merge(Files::directory(directory)?.router("/files/"));
     }
-    Server::new(routes)
-        .bind(&format!("127.0.0.1:{}", args.port))
+    let address = format!("127.0.0.1:{}", args.port);
+    let server = Server::new(routes);
+    let files = args.tls_cert.zip(args.tls_key);
+    let tls = files
+        .map(|(certificate, key)| TlsFiles::open(TlsConfig::new(certificate, key)))
+        .transpose()?;
+    let server = match &tls {
+        Some(tls) => server.listen_tls(&address, tls),
+        None => server.bind(&address),
+    };
+    server
         .cores(args.cores)
         .limits(limits)
         // No handler asks who its peer is; nor do those of the other programs.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::group::{Group, send};
 use super::{Load, Tally, client, wrong};
 
-const HELLO: &[u8] = b"Hello, World!";
+pub(crate) const HELLO: &[u8] = b"Hello, World!";
 const STATUS_LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
 /// One request after the other, or several pipelined, on each connection.

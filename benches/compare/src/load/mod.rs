@@ -1,6 +1,7 @@
 //! The load: many sockets on one thread, with as little work per message as checking allows.
 
 pub mod client;
+pub mod connect;
 pub mod downloads;
 pub mod echo;
 pub mod fanout;
@@ -8,6 +9,7 @@ pub mod get;
 pub mod group;
 pub mod http2;
 pub mod idle;
+pub mod tls;
 
 use std::io;
 use std::time::Instant;

@@ -25,8 +25,11 @@ async fn main() -> std::io::Result<()> {
     let server = HttpServer::new(move || App::new().app_data(room.clone()).configure(routes))
         .workers(args.cores)
         .keep_alive(KEEP_ALIVE)
-        .tcp_nodelay(true)
-        .bind_auto_h2c((Ipv4Addr::LOCALHOST, args.port))?;
+        .tcp_nodelay(true);
+    let server = match args.tls() {
+        Some(tls) => server.bind_rustls_0_23((Ipv4Addr::LOCALHOST, args.port), tls)?,
+        None => server.bind_auto_h2c((Ipv4Addr::LOCALHOST, args.port))?,
+    };
     for address in server.addrs() {
         writeln!(std::io::stdout(), "listening on {address}")?;
     }

@@ -11,13 +11,18 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
+use axum::serve::{Listener, ListenerExt as _};
 use axum::{Json, Router, body::Bytes};
 use clap::Parser as _;
 use futures_util::stream::{self, Stream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use peers::{Args, Greeting, HELLO, Page, PollQuery};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tower_http::services::ServeDir;
 
 type Room = Arc<peers::Room<Utf8Bytes>>;
@@ -44,10 +49,31 @@ async fn serve(args: Args) -> std::io::Result<()> {
         let _ = socket.set_nodelay(true);
     });
     let mut router = router();
-    if let Some(directory) = args.files {
+    if let Some(directory) = &args.files {
         router = router.nest_service("/files", ServeDir::new(directory));
     }
-    axum::serve(listener, router).await
+    match args.tls() {
+        Some(tls) => serve_tls(listener, router, tls).await,
+        None => axum::serve(listener, router).await,
+    }
+}
+
+/// As the framework's example of TLS does it: it serves none itself.
+async fn serve_tls(mut listener: impl Listener, router: Router, tls: ServerConfig) -> std::io::Result<()> {
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    loop {
+        let (socket, _) = listener.accept().await;
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(socket).await else {
+                return;
+            };
+            let service = TowerToHyperService::new(router);
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .await;
+        });
+    }
 }
 
 fn router() -> Router {
