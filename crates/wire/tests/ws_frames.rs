@@ -443,3 +443,15 @@ fn a_close_reason_at_its_limit_and_one_past() {
     let cut = close_frame(1000, &format!("{}\u{20ac}", "x".repeat(121)));
     assert_eq!(cut.len(), 2 + 2 + 121);
 }
+
+#[test]
+fn a_decoder_says_how_much_of_a_frame_is_to_come() {
+    let mut decoder = Decoder::new(Role::Client);
+    let limits = DecodeLimits::default();
+    assert_eq!(decoder.frame_left_bytes(), 0);
+    // A binary frame of 5 bytes, of which two are there.
+    decoder.decode(&mut [0x82, 5, 1, 2], &limits).unwrap();
+    assert_eq!(decoder.frame_left_bytes(), 3);
+    decoder.decode(&mut [3, 4, 5], &limits).unwrap();
+    assert_eq!(decoder.frame_left_bytes(), 0);
+}

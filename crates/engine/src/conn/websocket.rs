@@ -43,6 +43,11 @@ impl WebSocket {
         !full
     }
 
+    /// What is still to come of the frame that has begun.
+    pub(crate) fn frame_left_bytes(&self) -> u64 {
+        self.decoder.frame_left_bytes()
+    }
+
     pub(crate) fn is_owed(&self) -> bool {
         !self.owed.is_empty()
     }

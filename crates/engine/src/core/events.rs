@@ -13,6 +13,10 @@ use crate::source::ConnId;
 /// Reads of one connection in one turn.
 const READS_MAX: usize = 4;
 
+/// What is read at once of a WebSocket that is not within a longer frame: more than a thousand of the smallest frames. A flood of
+/// them on many connections makes the others wait for this much of each.
+pub(super) const WEBSOCKET_READ_BYTES: usize = 8 * 1024;
+
 impl<A: App> Core<A> {
     /// The socket has bytes, or its end.
     pub(crate) fn readable(self: &Rc<Self>, id: ConnId, buffer: &mut [u8], until: Until) {
@@ -23,7 +27,8 @@ impl<A: App> Core<A> {
                 MayRead::Itself => return self.h2_turn(id),
                 MayRead::Task => return self.stream_event(id, true, false, until == Until::Blocked),
             }
-            let Some((read, more, opened)) = self.read(id, buffer) else {
+            let (is_websocket, window) = self.read_window(id, buffer.len());
+            let Some((read, more, opened)) = self.read(id, &mut buffer[..window]) else {
                 return;
             };
             if let Some(listener) = opened {
@@ -37,8 +42,8 @@ impl<A: App> Core<A> {
                     if !more && until == Until::Short {
                         return;
                     }
-                    if n == buffer.len() && self.is_websocket(id) {
-                        // Ten thousand tiny frames may be in one read: the others first.
+                    if n == window && is_websocket {
+                        // Tiny frames may go on and on: the others first.
                         break;
                     }
                 }
@@ -50,10 +55,15 @@ impl<A: App> Core<A> {
         self.turn_later(id);
     }
 
-    fn is_websocket(&self, id: ConnId) -> bool {
-        match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.state, State::WebSocket(_) | State::Follow(_)),
-            None => false,
+    /// Whether it is a WebSocket, or follows something, and how much to read of it at once.
+    fn read_window(&self, id: ConnId, bytes_max: usize) -> (bool, usize) {
+        match self.conns.borrow_mut().get_mut(id).map(|conn| &conn.state) {
+            Some(State::WebSocket(ws)) => {
+                let frame = usize::try_from(ws.frame_left_bytes()).unwrap_or(usize::MAX);
+                (true, frame.max(WEBSOCKET_READ_BYTES).min(bytes_max))
+            }
+            Some(State::Follow(_)) => (true, WEBSOCKET_READ_BYTES.min(bytes_max)),
+            _ => (false, bytes_max),
         }
     }
 

@@ -124,6 +124,12 @@ impl Decoder {
         self.partial.is_none()
     }
 
+    /// What is still to come of the payload of the frame that has begun: as much as is worth reading at once.
+    pub fn frame_left_bytes(&self) -> u64 {
+        let frame = self.partial.as_ref().and_then(|partial| partial.frame);
+        frame.map_or(0, |frame| frame.left_bytes)
+    }
+
     /// Decodes at most one event from the front of `input`, which is unmasked in place, and says how many bytes it
     /// took. Without an event it took all of them: what is half a frame is kept by the decoder.
     ///

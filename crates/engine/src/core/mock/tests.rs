@@ -4,6 +4,7 @@ use super::app::MockApp;
 use super::script::Faults;
 use super::wire::Wire;
 use super::{Bench, LocalSet, Outcome, READ_BUFFER_BYTES, Rc, run};
+use crate::core::events::WEBSOCKET_READ_BYTES;
 
 /// Requests and pieces of requests, from which programs are made.
 const PIECES: &[&str] = &[
@@ -160,7 +161,7 @@ fn a_websocket_and_a_stream() {
     );
 }
 
-/// A flood of tiny frames has one read a turn, so that others are not kept waiting for four.
+/// A flood of tiny frames has one short read a turn, so that others are not kept waiting for four of 64 KiB.
 #[test]
 fn a_flood_of_websocket_fragments_has_one_read_a_turn() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -173,7 +174,7 @@ fn a_flood_of_websocket_fragments_has_one_read_a_turn() {
         bench.settle().await;
         let flood = FRAMES[3].repeat(4 * READ_BUFFER_BYTES / FRAMES[3].len());
         bench.send(&flood);
-        assert_eq!(wire.unread_bytes(), flood.len() - READ_BUFFER_BYTES);
+        assert_eq!(wire.unread_bytes(), flood.len() - WEBSOCKET_READ_BYTES);
         bench.settle().await;
         assert_eq!(wire.unread_bytes(), 0);
     });
