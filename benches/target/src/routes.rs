@@ -1,6 +1,7 @@
 //! What it serves.
 
 use serde::Serialize;
+use squall::decompression::Decompression;
 use squall::live::{Incoming, Live, WsDoor};
 use squall::web::extract::State;
 use squall::web::routing::{get, post};
@@ -28,6 +29,10 @@ pub(crate) fn routes(live: &Live) -> Router {
         .route("/", get(async || HELLO))
         .route("/json", get(async || Json(Greeting { message: HELLO })))
         .route("/echo", post(async |body: Bytes| body))
+        .route(
+            "/inflate",
+            post(async |body: Bytes| body.len().to_string()).layer(Decompression::new()),
+        )
         .route("/large", get(async || Body::new(Large::default())))
         .route(
             "/ws/echo",

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::flood::{Plan, last_close_code, last_status};
 use super::http2;
@@ -29,6 +31,8 @@ pub enum Attack {
     ContinuationFlood,
     /// A WebSocket message of tiny fragments without end.
     FragmentFlood,
+    /// Bodies that are small as long as nobody unpacks them.
+    DeflateBomb,
 }
 
 /// What a server must keep to.
@@ -59,6 +63,7 @@ impl Attack {
             Self::RapidReset => "HTTP/2 rapid reset",
             Self::ContinuationFlood => "HTTP/2 CONTINUATION flood",
             Self::FragmentFlood => "WebSocket fragment flood",
+            Self::DeflateBomb => "deflate bomb",
         }
     }
 
@@ -74,6 +79,7 @@ impl Attack {
             Self::RapidReset => "requests and their resets without a pause",
             Self::ContinuationFlood => "one request with fields without end",
             Self::FragmentFlood => "one message of one-byte fragments without end",
+            Self::DeflateBomb => "a gzip of 1 GiB of zeros as a request body of 1 MiB",
         }
     }
 
@@ -81,8 +87,9 @@ impl Attack {
     #[must_use]
     pub fn allowed(self) -> Allowed {
         let (bytes_each, p99) = match self {
-            // The buffered bytes, at most as many as a head may have, and a record.
-            Self::SlowHeads | Self::HeaderFlood => (66.0 * KIB, CALM),
+            Self::SlowHeads => (2.0 * KIB, CALM),
+            // The buffered bytes, at most as many as a head may have, what the allocator adds, and a record.
+            Self::HeaderFlood => (72.0 * KIB, CALM),
             Self::SlowBodies => (8.0 * KIB, CALM),
             // What the server buffers of a response.
             Self::SlowReads => (128.0 * KIB, CALM),
@@ -90,6 +97,8 @@ impl Attack {
             Self::RapidReset | Self::ContinuationFlood => (256.0 * KIB, BUSY),
             // A byte each of at most 131,072 fragments.
             Self::FragmentFlood => (320.0 * KIB, BUSY),
+            // What a body may be unpacked to before it is too large, and the window of the unpacking.
+            Self::DeflateBomb => (2.5 * 1024.0 * KIB, BUSY),
         };
         Allowed { bytes_each, p99 }
     }
@@ -153,8 +162,32 @@ impl Attack {
                 last_words: last_close_code,
                 ..plan(50, |address| client::open_websocket(address, "/ws/echo"))
             },
+            Self::DeflateBomb => {
+                let bomb = bomb();
+                Plan {
+                    bytes_max: bomb.len() as u64,
+                    next: Box::new(move |sent| if sent == 0 { bomb.clone() } else { Vec::new() }),
+                    ..plan(50, client::connect)
+                }
+            }
         }
     }
+}
+
+/// A whole request.
+fn bomb() -> Vec<u8> {
+    let zeros = vec![0; 1 << 20];
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..1024 {
+        // Into memory, which takes everything.
+        let _ = gzip.write_all(&zeros);
+    }
+    let body = gzip.finish().unwrap_or_default();
+    let head = format!(
+        "POST /inflate HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
 }
 
 fn byte_of_head(sent: u64) -> u8 {
