@@ -38,6 +38,12 @@ pub struct Publish<'a> {
 pub trait Broker: Send + Sync {
     /// Publishes. What is [`Answer::Later`] happens whether or not it is awaited.
     fn publish(&self, hub: &Hub, publish: Publish<'_>) -> Answer;
+
+    /// Messages of a topic were withdrawn from the hub: a broker that keeps them elsewhere forgets them there, too. The
+    /// answer is ready when it has. See [`Hub::withdraw_kept`].
+    fn withdrawn(&self, hub: &Hub, _topic: &str, _offsets: &[u64]) -> Answer {
+        Answer::Ready(Ok(hub.cursor()))
+    }
 }
 
 /// What becomes of a [`Publish`]: the message's cursor, at once or later. It can be awaited either way.

@@ -10,6 +10,9 @@ pub struct HubConfig {
     pub epoch: Epoch,
     /// Offsets up to here are not in the log and never will be: the order goes on from here. Default: 0.
     pub floor: u64,
+    /// Topics whose name begins with a prefix lack only offsets up to this, which is at most `floor`; the longest prefix
+    /// wins. For a broker that kept some topics from an earlier life and not others. Default: none.
+    pub floors: Vec<(String, u64)>,
     /// What a topic keeps unless a namespace says otherwise.
     pub retention: Retention,
     /// Retention of the topics whose name begins with a prefix (`room:`); the longest prefix wins. Default: none.
@@ -33,6 +36,7 @@ impl Default for HubConfig {
         Self {
             epoch: Epoch::from_number(0),
             floor: 0,
+            floors: Vec::new(),
             retention: Retention::default(),
             namespaces: Vec::new(),
             bytes_max: 64 << 20,
@@ -47,13 +51,21 @@ impl Default for HubConfig {
 impl HubConfig {
     /// What the topic keeps.
     pub(crate) fn retention_of(&self, topic: &str) -> Retention {
-        let fits = self
-            .namespaces
-            .iter()
-            .filter(|(prefix, _)| topic.starts_with(prefix.as_str()));
-        fits.max_by_key(|(prefix, _)| prefix.len())
-            .map_or(self.retention, |(_, retention)| *retention)
+        of_longest_prefix(&self.namespaces, topic).map_or(self.retention, |retention| *retention)
     }
+
+    /// Up to where a topic lacks messages of which nothing else is known.
+    pub(crate) fn floor_of(&self, topic: &str) -> u64 {
+        of_longest_prefix(&self.floors, topic).map_or(self.floor, |floor| self.floor.min(*floor))
+    }
+}
+
+fn of_longest_prefix<'a, T>(rules: &'a [(String, T)], topic: &str) -> Option<&'a T> {
+    let fits = rules
+        .iter()
+        .filter(|(prefix, _)| topic.starts_with(prefix.as_str()));
+    fits.max_by_key(|(prefix, _)| prefix.len())
+        .map(|(_, value)| value)
 }
 
 /// What one topic keeps: the strictest of the three limits decides.

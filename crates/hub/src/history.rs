@@ -83,7 +83,10 @@ impl Hub {
     /// The topic; or the floor of those that are not known.
     fn topic(&self, name: &str) -> Result<Arc<Topic>, u64> {
         let topics = self.topics();
-        topics.get(name).cloned().ok_or(topics.unknown_floor())
+        topics
+            .get(name)
+            .cloned()
+            .ok_or(topics.unknown_floor(name, self.config()))
     }
 }
 

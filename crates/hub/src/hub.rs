@@ -24,12 +24,12 @@ pub const OFFSET_MAX: u64 = i64::MAX as u64;
 /// Topics and their log. Cheap to clone; every clone is the same hub.
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: HubConfig,
-    broker: Arc<dyn Broker>,
+pub(crate) struct Inner {
+    pub(crate) config: HubConfig,
+    pub(crate) broker: Arc<dyn Broker>,
     /// The life that began last, if one did: see [`Hub::begin`]. Most hubs have one life only, and never look here.
     epoch: RwLock<Epoch>,
     /// There is something in `epoch` that is not in `config`.
@@ -75,7 +75,7 @@ impl Hub {
     /// A hub whose order is made by `broker`.
     pub fn with_broker(config: HubConfig, broker: Arc<dyn Broker>) -> Self {
         let head = AtomicU64::new(config.floor);
-        let topics = RwLock::new(Topics::new(config.floor));
+        let topics = RwLock::new(Topics::new());
         Self {
             inner: Arc::new(Inner {
                 epoch: RwLock::new(config.epoch),
@@ -213,7 +213,7 @@ impl Hub {
     }
 
     /// The topic; made when it is not there, in the place of a quiet one if there are too many.
-    fn topic_for_append(&self, name: &str, order: &mut Order) -> Arc<Topic> {
+    pub(crate) fn topic_for_append(&self, name: &str, order: &mut Order) -> Arc<Topic> {
         if let Some(topic) = self.topics().get(name) {
             return topic.clone();
         }
@@ -261,7 +261,7 @@ impl Hub {
         let topic = {
             let topics = self.topics();
             let Some(topic) = topics.get(name) else {
-                let resume = topics.unknown_floor();
+                let resume = topics.unknown_floor(name, &self.inner.config);
                 return if resume > after {
                     Err(Gap { resume })
                 } else {
@@ -271,24 +271,6 @@ impl Hub {
             topic.clone()
         };
         read::slice(&topic, after, upto, max, |message| out.push(message.clone()))
-    }
-
-    /// Takes messages back: those of a topic that `unwanted` picks are not handed to anybody any more, whatever their
-    /// cursor. Answers how many there were.
-    ///
-    /// For what was said and is not to be heard any more: a deleted post, a note about something that its reader may not
-    /// see now. It is no gap, and nobody is told; who needs to know is told by another message. Followers that have
-    /// received it already have received it.
-    ///
-    /// Looks at every message of the topic, while nobody appends.
-    pub fn withdraw(&self, topic: &str, unwanted: impl Fn(&Message) -> bool) -> usize {
-        let mut order = self.order();
-        let Some(topic) = self.topics().get(topic).cloned() else {
-            return 0;
-        };
-        let gone = topic.withdraw(unwanted);
-        order.account(gone);
-        gone.messages
     }
 
     /// The newest messages of a topic that the log still holds, at most `max`, oldest first.
@@ -346,9 +328,10 @@ impl Hub {
     pub fn floor(&self, topics: &[&str]) -> u64 {
         let known = self.topics();
         let floors = topics.iter().map(|name| {
-            known
-                .get(name)
-                .map_or(known.unknown_floor(), |topic| topic.lost())
+            known.get(name).map_or_else(
+                || known.unknown_floor(name, &self.inner.config),
+                |topic| topic.lost(),
+            )
         });
         floors.max().unwrap_or(0)
     }
@@ -374,7 +357,7 @@ impl Hub {
         let topics = self.topics();
         let Some(topic) = topics.get(topic) else {
             return TopicCounts {
-                floor: topics.unknown_floor(),
+                floor: topics.unknown_floor(topic, &self.inner.config),
                 ..TopicCounts::default()
             };
         };
@@ -423,12 +406,12 @@ impl Hub {
         watchers.retain(|other| !Arc::ptr_eq(other, interest));
         let last = watchers.is_empty();
         drop(watchers);
-        if last && topics.watch_ends(topic) {
+        if last && topics.watch_ends(topic, &self.inner.config) {
             order.clock.add(topic);
         }
     }
 
-    fn order(&self) -> MutexGuard<'_, Order> {
+    pub(crate) fn order(&self) -> MutexGuard<'_, Order> {
         self.inner.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -35,10 +35,12 @@ mod meta;
 mod order;
 mod policy;
 mod read;
+mod restore;
 pub mod roster;
 mod topic;
 mod topics;
 mod window;
+mod withdraw;
 
 pub use broker::{Answer, Broker, MemoryBroker, Publish};
 pub use bus::{Bus, Ear, WORD_BYTES_MAX};
@@ -52,3 +54,4 @@ pub use message::{MESSAGE_OVERHEAD_BYTES, Message};
 pub use meta::{META_BYTES_MAX, Meta, Sender};
 pub use policy::Policy;
 pub use read::Gap;
+pub use restore::WeakHub;

@@ -142,8 +142,19 @@ impl Topic {
         evicted
     }
 
-    /// Takes out every message that `unwanted` picks. The floor stays: they were not lost, they are not to be had.
-    pub(crate) fn withdraw(&self, unwanted: impl Fn(&Message) -> bool) -> Evicted {
+    /// Nothing up to `floor` is held any more.
+    pub(crate) fn lose_up_to(&self, floor: u64) -> Evicted {
+        let mut evicted = Evicted::default();
+        let mut log = self.write();
+        while log.messages.front().is_some_and(|first| first.offset <= floor) {
+            self.evict_first(&mut log, &mut evicted);
+        }
+        self.lost.fetch_max(floor, Ordering::AcqRel);
+        evicted
+    }
+
+    /// Takes out every message that `unwanted` picks, and says which. The floor stays: they were not lost, they are not to be had.
+    pub(crate) fn withdraw(&self, unwanted: impl Fn(&Message) -> bool, offsets: &mut Vec<u64>) -> Evicted {
         let mut evicted = Evicted::default();
         let mut log = self.write();
         log.messages.retain(|message| {
@@ -151,6 +162,7 @@ impl Topic {
             if goes {
                 evicted.messages += 1;
                 evicted.bytes += message.cost_bytes();
+                offsets.push(message.offset);
             }
             !goes
         });

@@ -10,17 +10,17 @@ use crate::topic::Topic;
 /// All topics that the hub remembers.
 pub(crate) struct Topics {
     map: HashMap<Arc<str>, Arc<Topic>>,
-    /// The floor of every topic that is not in `map`: no forgotten topic lost a message beyond it.
-    unknown_floor: u64,
+    /// No forgotten topic lost a message beyond this.
+    forgotten_floor: u64,
     /// How many of `map` are watched: those are not counted against `topics_max`.
     watched: usize,
 }
 
 impl Topics {
-    pub(crate) fn new(floor: u64) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             map: HashMap::new(),
-            unknown_floor: floor,
+            forgotten_floor: 0,
             watched: 0,
         }
     }
@@ -33,13 +33,18 @@ impl Topics {
         self.map.len()
     }
 
-    pub(crate) fn unknown_floor(&self) -> u64 {
-        self.unknown_floor
+    /// The floor of a topic that is not in `map`.
+    pub(crate) fn unknown_floor(&self, name: &str, config: &HubConfig) -> u64 {
+        self.forgotten_floor.max(config.floor_of(name))
+    }
+
+    pub(crate) fn forgotten_floor(&self) -> u64 {
+        self.forgotten_floor
     }
 
     /// Every topic; nothing up to `floor` is held of those that are not known.
     pub(crate) fn begin(&mut self, floor: u64) -> impl Iterator<Item = &Arc<Topic>> {
-        self.unknown_floor = self.unknown_floor.max(floor);
+        self.forgotten_floor = self.forgotten_floor.max(floor);
         self.map.values()
     }
 
@@ -61,7 +66,7 @@ impl Topics {
         let topic = Arc::new(Topic::new(
             name.clone(),
             config.retention_of(&name),
-            self.unknown_floor,
+            self.unknown_floor(&name, config),
         ));
         self.map.insert(name, topic.clone());
         topic
@@ -73,9 +78,9 @@ impl Topics {
     }
 
     /// The topic's last watcher is gone. Answers whether there is anything to remember of it.
-    pub(crate) fn watch_ends(&mut self, topic: &Arc<Topic>) -> bool {
+    pub(crate) fn watch_ends(&mut self, topic: &Arc<Topic>, config: &HubConfig) -> bool {
         self.watched -= 1;
-        let remember = topic.newest() > 0 || topic.lost() > self.unknown_floor;
+        let remember = topic.newest() > 0 || topic.lost() > self.unknown_floor(topic.name(), config);
         if !remember {
             self.map.remove(topic.name());
         }
@@ -84,7 +89,7 @@ impl Topics {
 
     /// Forgets the topic. What it still held is lost for everybody, and the floor of the unknown says so.
     fn forget(&mut self, topic: &Arc<Topic>) {
-        self.unknown_floor = self.unknown_floor.max(topic.newest()).max(topic.lost());
+        self.forgotten_floor = self.forgotten_floor.max(topic.newest()).max(topic.lost());
         self.map.remove(topic.name());
     }
 

@@ -376,3 +376,76 @@ fn a_hole_in_the_order_is_a_gap_in_the_same_life() {
     );
     assert_eq!(texts(&hub, &["x"], 8, 9), Ok(String::new()));
 }
+
+#[test]
+fn a_hub_is_filled_again_with_what_each_topic_had_lost() {
+    let hub = hub(|config| {
+        (config.floor, config.floors) = (10, vec![("kept:".into(), 4), ("kept:not:".into(), 99)]);
+    });
+    assert_eq!(hub.head(), 10);
+    let floor = |topic: &str| hub.floor(&[topic]);
+    assert_eq!((floor("x"), floor("kept:x"), floor("kept:not:x")), (10, 4, 10));
+    assert_eq!(texts(&hub, &["kept:x"], 4, 9), Ok("".into()));
+    assert_eq!(texts(&hub, &["kept:x"], 3, 9), Err(4));
+    assert_eq!(texts(&hub, &["x"], 9, 9), Err(10));
+    assert_eq!(hub.lose("kept:y", 7), Ok(()));
+    assert_eq!((floor("kept:y"), floor("kept:x")), (7, 4));
+    assert_eq!(
+        hub.lose("kept:y", 11),
+        Err(AppendError::NotIncreasing { offset: 11, head: 10 })
+    );
+    assert_eq!(hub.lose("", 1), Err(AppendError::BadTopic));
+    for _ in 0..3 {
+        publish(&hub, "kept:y", "a", 0);
+    }
+    assert_eq!(hub.lose("kept:y", 12), Ok(()));
+    assert_eq!(texts(&hub, &["kept:y"], 12, 9), Ok("13=a ".into()));
+    assert_eq!(hub.counts().messages, 1);
+    assert_eq!(hub.lose("kept:y", 5), Ok(()), "a floor never sinks");
+    assert_eq!(floor("kept:y"), 12);
+    assert!(hub.remembers("kept:y") && !hub.remembers("kept:x"));
+}
+
+#[test]
+fn a_weak_hub_does_not_keep_it() {
+    let hub = hub(|_| ());
+    let weak = hub.downgrade();
+    publish(&weak.upgrade().unwrap(), "x", "a", 0);
+    assert_eq!(hub.head(), 1);
+    drop(hub);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn a_broker_hears_what_was_withdrawn() {
+    use squall_hub::{Answer, Broker};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Default)]
+    struct Hears(Mutex<Vec<(String, Vec<u64>)>>);
+    impl Broker for Hears {
+        fn publish(&self, hub: &Hub, publish: Publish<'_>) -> Answer {
+            let offset = hub.append_next(publish.topic, publish.data, publish.now_ms);
+            Answer::Ready(Ok(hub.cursor_at(offset.unwrap())))
+        }
+        fn withdrawn(&self, _: &Hub, topic: &str, offsets: &[u64]) -> Answer {
+            self.0.lock().unwrap().push((topic.to_owned(), offsets.to_vec()));
+            Answer::Ready(Err(PublishError::Busy))
+        }
+    }
+    let broker = Arc::new(Hears::default());
+    let hub = Hub::with_broker(HubConfig::default(), broker.clone());
+    for data in ["a", "b", "a"] {
+        publish(&hub, "x", data, 0);
+    }
+    let (messages, answer) = hub.withdraw_kept("x", |message| message.data == "a");
+    assert_eq!((messages, answer.ready()), (2, Some(Err(PublishError::Busy))));
+    let (messages, answer) = hub.withdraw_kept("x", |message| message.data == "a");
+    assert_eq!(messages, 0);
+    assert_eq!(
+        answer.ready(),
+        Some(Ok(hub.cursor())),
+        "there is nothing to forget"
+    );
+    assert_eq!(*broker.0.lock().unwrap(), [("x".to_owned(), vec![1, 3])]);
+}
