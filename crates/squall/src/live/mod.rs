@@ -52,6 +52,7 @@ mod mailbox;
 mod source;
 mod style;
 mod ticket;
+pub mod token;
 
 pub use access::{Ask, Door, Grant, Moment, Refusal, Topics, anyone};
 pub use api::{Live, LiveConfig};
