@@ -34,6 +34,7 @@ mod message;
 mod meta;
 mod order;
 mod policy;
+pub mod presence;
 mod read;
 mod restore;
 pub mod roster;
