@@ -60,7 +60,8 @@ impl HubConfig {
     }
 }
 
-fn of_longest_prefix<'a, T>(rules: &'a [(String, T)], topic: &str) -> Option<&'a T> {
+/// The rule with the longest prefix that the name begins with.
+pub(crate) fn of_longest_prefix<'a, T>(rules: &'a [(String, T)], topic: &str) -> Option<&'a T> {
     let fits = rules
         .iter()
         .filter(|(prefix, _)| topic.starts_with(prefix.as_str()));

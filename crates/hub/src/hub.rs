@@ -311,7 +311,8 @@ impl Hub {
         self.inner.config.epoch
     }
 
-    /// What it was made with; the life it is in now is [`Hub::epoch`].
+    /// What it was made with; the life it is in now is [`Hub::epoch`], and what topics keep may have been changed by
+    /// [`Hub::retain`].
     pub fn config(&self) -> &HubConfig {
         &self.inner.config
     }
@@ -419,7 +420,7 @@ impl Hub {
         self.inner.topics.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn topics_mut(&self) -> RwLockWriteGuard<'_, Topics> {
+    pub(crate) fn topics_mut(&self) -> RwLockWriteGuard<'_, Topics> {
         self.inner.topics.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

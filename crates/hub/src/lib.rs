@@ -37,6 +37,7 @@ mod policy;
 pub mod presence;
 mod read;
 mod restore;
+mod retain;
 pub mod roster;
 mod topic;
 mod topics;

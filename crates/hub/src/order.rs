@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::config::Retention;
 use crate::topic::{Evicted, Topic};
 use crate::topics::Clock;
 
@@ -81,22 +82,37 @@ impl Order {
         self.bytes -= evicted.bytes;
     }
 
+    /// Every topic keeps from now on what `retention` says of it; evicts what that no longer allows.
+    pub(crate) fn retain<'a>(
+        &mut self,
+        topics: impl Iterator<Item = &'a Arc<Topic>>,
+        retention: impl Fn(&str) -> Retention,
+    ) {
+        // All moments are computed anew: some are earlier now.
+        for (_, topic) in std::mem::take(&mut self.ages) {
+            topic.ageing.store(false, Ordering::Relaxed);
+        }
+        for topic in topics {
+            let evicted = topic.retain(retention(topic.name()), self.now_ms);
+            self.account(evicted);
+            self.schedule(topic);
+        }
+    }
+
     /// Sees to it that the topic is looked at when its oldest message is too old.
     fn schedule(&mut self, topic: &Arc<Topic>) {
-        if topic.retention.age_ms_max == u64::MAX || topic.ageing.load(Ordering::Relaxed) {
+        if topic.ageing.load(Ordering::Relaxed) {
             return;
         }
-        let first = topic
-            .read()
-            .messages
-            .front()
-            .map(|first| (first.at_ms, first.offset));
-        if let Some((at_ms, offset)) = first {
+        let (age_ms_max, first) = {
+            let log = topic.read();
+            let first = log.messages.front().map(|first| (first.at_ms, first.offset));
+            (log.retention.age_ms_max, first)
+        };
+        if let Some((at_ms, offset)) = first.filter(|_| age_ms_max < u64::MAX) {
             topic.ageing.store(true, Ordering::Relaxed);
-            self.ages.insert(
-                (at_ms.saturating_add(topic.retention.age_ms_max), offset),
-                topic.clone(),
-            );
+            self.ages
+                .insert((at_ms.saturating_add(age_ms_max), offset), topic.clone());
         }
     }
 }

@@ -14,7 +14,6 @@ const EMPTY_LOG_MESSAGES: usize = 16;
 /// A topic. Written under the hub's order lock alone; read by everybody.
 pub(crate) struct Topic {
     name: Arc<str>,
-    pub(crate) retention: Retention,
     /// The last offset that was ever appended here; 0 if none is known. Written before the hub's head.
     newest: AtomicU64,
     /// The topic's floor: every message up to here may be missing, none beyond it is.
@@ -31,8 +30,9 @@ pub(crate) struct Topic {
 }
 
 /// The messages that a topic holds, oldest first.
-#[derive(Default)]
 pub(crate) struct Log {
+    /// What it keeps from now on.
+    pub(crate) retention: Retention,
     pub(crate) messages: VecDeque<Message>,
     /// Sum of their costs.
     pub(crate) bytes: usize,
@@ -43,10 +43,13 @@ impl Topic {
     pub(crate) fn new(name: Arc<str>, retention: Retention, lost: u64) -> Self {
         Self {
             name,
-            retention,
             newest: AtomicU64::new(0),
             lost: AtomicU64::new(lost),
-            log: RwLock::default(),
+            log: RwLock::new(Log {
+                retention,
+                messages: VecDeque::new(),
+                bytes: 0,
+            }),
             watchers: Mutex::default(),
             touched: AtomicBool::new(false),
             forgettable: AtomicBool::new(false),
@@ -95,14 +98,21 @@ impl Topic {
         self.enforce(&mut self.write(), now_ms)
     }
 
+    /// From now on it keeps this; evicts what that no longer allows.
+    pub(crate) fn retain(&self, retention: Retention, now_ms: u64) -> Evicted {
+        let mut log = self.write();
+        log.retention = retention;
+        self.enforce(&mut log, now_ms)
+    }
+
     fn enforce(&self, log: &mut Log, now_ms: u64) -> Evicted {
         let mut evicted = Evicted::default();
         while let Some(first) = log.messages.front() {
             let count = log.messages.len();
             // The newest stays however big it is (the hub's own limit bounds it): else it would be a gap for all.
             let too_many =
-                count > self.retention.messages_kept() || (count > 1 && log.bytes > self.retention.bytes_max);
-            if !too_many && now_ms.saturating_sub(first.at_ms) <= self.retention.age_ms_max {
+                count > log.retention.messages_kept() || (count > 1 && log.bytes > log.retention.bytes_max);
+            if !too_many && now_ms.saturating_sub(first.at_ms) <= log.retention.age_ms_max {
                 break;
             }
             self.evict_first(log, &mut evicted);
@@ -137,7 +147,8 @@ impl Topic {
             messages: log.messages.len(),
             bytes: log.bytes,
         };
-        *log = Log::default();
+        log.messages = VecDeque::new();
+        log.bytes = 0;
         self.lost.store(floor, Ordering::Release);
         evicted
     }

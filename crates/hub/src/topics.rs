@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::config::HubConfig;
+use crate::config::{HubConfig, Retention, of_longest_prefix};
 use crate::topic::Topic;
 
 /// All topics that the hub remembers.
@@ -14,6 +14,14 @@ pub(crate) struct Topics {
     forgotten_floor: u64,
     /// How many of `map` are watched: those are not counted against `topics_max`.
     watched: usize,
+    /// What topics keep, if that was changed since the hub was made.
+    rules: Option<Rules>,
+}
+
+/// What topics keep: most of them, and those whose names begin with a prefix.
+struct Rules {
+    retention: Retention,
+    namespaces: Vec<(String, Retention)>,
 }
 
 impl Topics {
@@ -22,6 +30,23 @@ impl Topics {
             map: HashMap::new(),
             forgotten_floor: 0,
             watched: 0,
+            rules: None,
+        }
+    }
+
+    /// Topics that are made from now on keep this. Those that there are: [`Order::retain`](crate::order::Order::retain).
+    pub(crate) fn set_rules(&mut self, retention: Retention, namespaces: Vec<(String, Retention)>) {
+        self.rules = Some(Rules {
+            retention,
+            namespaces,
+        });
+    }
+
+    /// What a topic keeps.
+    pub(crate) fn retention_of(&self, name: &str, config: &HubConfig) -> Retention {
+        match &self.rules {
+            Some(rules) => of_longest_prefix(&rules.namespaces, name).map_or(rules.retention, |found| *found),
+            None => config.retention_of(name),
         }
     }
 
@@ -65,7 +90,7 @@ impl Topics {
         let name: Arc<str> = name.into();
         let topic = Arc::new(Topic::new(
             name.clone(),
-            config.retention_of(&name),
+            self.retention_of(&name, config),
             self.unknown_floor(&name, config),
         ));
         self.map.insert(name, topic.clone());

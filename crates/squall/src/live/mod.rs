@@ -49,6 +49,7 @@ mod doors;
 pub mod encode;
 pub mod filter;
 mod mailbox;
+pub mod namespaces;
 mod source;
 mod style;
 mod ticket;

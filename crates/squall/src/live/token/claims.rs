@@ -55,7 +55,8 @@ pub struct SubscriptionClaims {
 }
 
 impl SubscriptionClaims {
-    /// Whether it lets this user, over this connection, into this channel. If not: error 103, `permission denied`.
+    /// Whether it lets this user, over this connection, into this channel. If not, the connection is closed with 3500,
+    /// `invalid token`, as in Centrifugo.
     pub fn permits(&self, channel: &str, user: &str, client: &str) -> bool {
         self.channel == channel && self.user == user && (self.client.is_empty() || self.client == client)
     }
