@@ -5,6 +5,8 @@ use std::time::Duration;
 use squall_wire::h1::{BodyLimits, HeadLimits};
 use squall_wire::ws::DecodeLimits;
 
+use crate::networks::Networks;
+
 /// Every limit and time-out of a server. Time-outs are kept by a sweep every [`SWEEP_INTERVAL`], so they are exact to
 /// that interval.
 #[derive(Clone, Debug)]
@@ -17,11 +19,13 @@ pub struct Limits {
     /// [`crate::Metrics::connections_max`]). Past it a connection is answered 503 with `Retry-After`, and closed.
     /// Default 1,000,000.
     pub connections_max: usize,
-    /// Open connections of one address: a v4 address, or a v6 /64. Past it as above. Those of one's own network
-    /// (loopback, private and link-local addresses, Unix sockets) are not counted: a proxy there stands for all its
-    /// clients. `usize::MAX` for none. Default 4,096: thousands behind one NAT fit, and one host does not fill the
-    /// server.
+    /// Open connections of one address: a v4 address, or a v6 /64. Past it as above. `usize::MAX` for none. Default
+    /// 4,096: thousands behind one NAT fit, and one host does not fill the server.
     pub connections_per_address_max: usize,
+    /// Whose connections are not counted for [`Limits::connections_per_address_max`]: a proxy or a load balancer stands
+    /// for all its clients. [`Networks::none`] counts everybody but the peers of Unix sockets, which have no address.
+    /// Default [`Networks::own`]: loopback, private and link-local addresses.
+    pub connections_exempt: Networks,
     /// Connections accepted a second, for the whole process; those of one second may come at once. Past it they wait
     /// in the kernel's queue. Default none.
     pub accept_rate_max: Option<u32>,
@@ -31,6 +35,9 @@ pub struct Limits {
     /// with `Retry-After`, and its connection stays. Those that answer at once, long-polls and what follows do not
     /// count. Default none.
     pub handlers_max: Option<usize>,
+    /// Requests of one connection. The last answer says that the connection ends (`Connection: close`, or GOAWAY), so that
+    /// its peer comes back, perhaps to another server behind a balancer. Zero counts as one. Default none.
+    pub requests_per_connection_max: Option<u32>,
     /// Requests answered in one turn of one connection before the others get theirs. Default 64.
     pub pipelined_burst_max: usize,
     /// From the first byte of a head (or from accept) until the head is complete. Default 10 s.
@@ -136,9 +143,11 @@ impl Default for Limits {
             },
             connections_max: 1_000_000,
             connections_per_address_max: 4096,
+            connections_exempt: Networks::own(),
             accept_rate_max: None,
             retry_after: Duration::from_secs(5),
             handlers_max: None,
+            requests_per_connection_max: None,
             pipelined_burst_max: 64,
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),

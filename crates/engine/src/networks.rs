@@ -13,8 +13,8 @@ use crate::socket::Peer;
 /// A set of networks. Empty by default: nobody is in it.
 ///
 /// Read from a list separated by commas or white space: prefixes (`10.0.0.0/8`, `2001:db8::/32`), single addresses, and
-/// words: `loopback` (127.0.0.0/8 and ::1), `private` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), `unix`
-/// (whoever can open our Unix sockets).
+/// words: `loopback` (127.0.0.0/8 and ::1), `private` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), `link-local`
+/// (169.254.0.0/16, fe80::/10), `unix` (whoever can open our Unix sockets).
 ///
 /// ```
 /// use squall_engine::Networks;
@@ -33,11 +33,23 @@ pub struct Networks {
 
 const LOOPBACK: &[&str] = &["127.0.0.0/8", "::1/128"];
 const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+const LINK_LOCAL: &[&str] = &["169.254.0.0/16", "fe80::/10"];
 
 impl Networks {
     /// Nobody.
     pub fn none() -> Self {
         Networks::default()
+    }
+
+    /// One's own network, where a proxy or a load balancer stands for all its clients: `loopback`, `private` and
+    /// `link-local`.
+    pub fn own() -> Self {
+        let words = [LOOPBACK, PRIVATE, LINK_LOCAL].into_iter().flatten();
+        Networks {
+            // They are written down above, and a test reads them.
+            prefixes: words.filter_map(|word| word.parse().ok()).collect(),
+            unix: false,
+        }
     }
 
     /// Whether nobody is in it.
@@ -77,6 +89,7 @@ impl FromStr for Networks {
                 "unix" => unix = true,
                 "loopback" => add(&mut prefixes, LOOPBACK)?,
                 "private" => add(&mut prefixes, PRIVATE)?,
+                "link-local" => add(&mut prefixes, LINK_LOCAL)?,
                 _ => prefixes.push(prefix(word)?),
             }
         }
@@ -100,7 +113,8 @@ fn prefix(word: &str) -> Result<IpNet, Error> {
     }
     let net: IpNet = word.parse().map_err(|_| {
         Error::new(format!(
-            "'{word}' is not a network: write a prefix such as 10.0.0.0/8, an address, loopback, private or unix"
+            "'{word}' is not a network: write a prefix such as 10.0.0.0/8, an address, loopback, private, \
+             link-local or unix"
         ))
     })?;
     // 10.0.0.7/8 may be meant as one machine, and would trust sixteen millions.
@@ -155,6 +169,14 @@ mod tests {
         assert!(contains("loopback", "::1") && contains("loopback", "127.9.9.9"));
         assert!(contains("private", "172.31.255.255") && !contains("private", "172.32.0.0"));
         assert!(contains("private", "fd00::1") && !contains("private", "127.0.0.1"));
+    }
+
+    #[test]
+    fn ones_own_network_is_what_its_words_say() {
+        let words: Networks = "loopback, private, link-local".parse().unwrap();
+        assert_eq!(Networks::own(), words);
+        assert!(contains("link-local", "169.254.0.1") && contains("link-local", "febf::1"));
+        assert!(!contains("link-local", "169.255.0.1") && !contains("link-local", "fec0::1"));
     }
 
     #[test]

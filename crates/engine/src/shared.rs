@@ -26,7 +26,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(limits: &Limits, alt_svc: Option<HeaderValue>) -> Self {
         Shared {
-            addresses: Addresses::new(limits.connections_per_address_max),
+            addresses: Addresses::new(
+                limits.connections_per_address_max,
+                limits.connections_exempt.clone(),
+            ),
             accept: AcceptCounts::default(),
             handlers_now: AtomicUsize::new(0),
             bell: Bell::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall_engine::{H2Limits, Limits};
+use squall_engine::{H2Limits, Limits, Networks};
 
 const GUIDE: &str = include_str!("../../../docs/guide/limits.md");
 
@@ -33,6 +33,11 @@ fn time(time: Duration) -> String {
     }
 }
 
+fn networks(networks: &Networks) -> String {
+    assert_eq!(*networks, "loopback, private, link-local".parse().unwrap());
+    "loopback, private, link-local".to_owned()
+}
+
 fn option(number: Option<impl TryInto<u64>>) -> String {
     number.map_or_else(|| "none".to_owned(), count)
 }
@@ -44,9 +49,11 @@ fn all() -> Vec<(&'static str, String)> {
         body,
         connections_max,
         connections_per_address_max,
+        connections_exempt,
         accept_rate_max,
         retry_after,
         handlers_max,
+        requests_per_connection_max,
         pipelined_burst_max,
         header_read_timeout,
         body_read_timeout,
@@ -72,9 +79,11 @@ fn all() -> Vec<(&'static str, String)> {
             "connections_per_address_max",
             count(connections_per_address_max as u64),
         ),
+        ("connections_exempt", networks(&connections_exempt)),
         ("accept_rate_max", option(accept_rate_max)),
         ("retry_after", time(retry_after)),
         ("handlers_max", option(handlers_max.map(|max| max as u64))),
+        ("requests_per_connection_max", option(requests_per_connection_max)),
         ("pipelined_burst_max", count(pipelined_burst_max as u64)),
         ("header_read_timeout", time(header_read_timeout)),
         ("body_read_timeout", time(body_read_timeout)),

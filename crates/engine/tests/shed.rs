@@ -151,6 +151,25 @@ fn loopback_has_no_share() {
     let _both = [greeted(&server), greeted(&server)];
 }
 
+#[test]
+fn who_has_no_share_can_be_chosen() {
+    let server = serve_with(
+        hello(),
+        Limits {
+            connections_per_address_max: 1,
+            connections_exempt: "192.0.2.0/24".parse().unwrap(),
+            ..limits()
+        },
+    );
+    let only = greeted(&server);
+    let refusal = Client::connect(&server).read_to_end();
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
+    assert_eq!(refused(&server, Refused::PerAddressMax), 1);
+    drop(only);
+    wait_until(|| server.handle().open_connections() == 0);
+    greeted(&server);
+}
+
 /// Without a descriptor for the socket nobody could be told anything; one is kept for that.
 #[test]
 fn without_descriptors_a_peer_is_still_told() {

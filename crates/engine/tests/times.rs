@@ -92,6 +92,47 @@ fn slow_read_a_peer_that_is_slow_but_fast_enough_gets_all() {
     );
 }
 
+/// A connection may be used again so often, however its requests come, and the last answer says that it was.
+#[test]
+fn requests_of_a_connection_at_the_limit_and_past_it() {
+    for (max, answered) in [(Some(3), 3), (Some(1), 1), (Some(0), 1), (None, 8)] {
+        let server = serve_with(
+            hello(),
+            Limits {
+                requests_per_connection_max: max,
+                ..limits()
+            },
+        );
+        let check = |head: &str, at: usize| {
+            let is_last = max.is_some() && at == answered;
+            assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+            assert_eq!(
+                head.contains("connection: close\r\n"),
+                is_last,
+                "{max:?} {at} {head}"
+            );
+        };
+        // One after the other: between them the connection is parked.
+        let mut client = Client::connect(&server);
+        for at in 1..=answered {
+            client.send(GET);
+            check(&client.read_head(), at);
+            client.expect("hello");
+        }
+        // All at once.
+        let mut pipelining = Client::connect(&server);
+        pipelining.send(&GET.repeat(8));
+        for at in 1..=answered {
+            check(&pipelining.read_head(), at);
+            pipelining.expect("hello");
+        }
+        if max.is_some() {
+            assert_eq!(client.read_to_end(), "");
+            assert_eq!(pipelining.read_to_end(), "");
+        }
+    }
+}
+
 #[test]
 fn a_body_that_yields_nothing_is_cut() {
     let app = Router::new().route(

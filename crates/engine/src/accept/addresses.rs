@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::networks::Networks;
 use crate::socket::Peer;
 
 /// Cores and the acceptor seldom meet at the same one.
@@ -19,14 +20,17 @@ type Shard = HashMap<u64, u32>;
 #[derive(Debug)]
 pub(crate) struct Addresses {
     max: usize,
+    /// Who is not counted.
+    exempt: Networks,
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
 }
 
 impl Addresses {
-    pub(crate) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize, exempt: Networks) -> Self {
         Addresses {
             max,
+            exempt,
             shards: Default::default(),
             hasher: RandomState::new(),
         }
@@ -66,7 +70,9 @@ impl Addresses {
     /// By what an address is counted; none for those that are not.
     fn key(&self, peer: &Peer) -> Option<u64> {
         match peer {
-            Peer::Tcp(addr) if self.max < usize::MAX => key(addr.ip()),
+            Peer::Tcp(addr) if self.max < usize::MAX && !self.exempt.contains(addr.ip()) => {
+                Some(key(addr.ip()))
+            }
             _ => None,
         }
     }
@@ -83,16 +89,14 @@ impl Addresses {
     }
 }
 
-/// A whole v4 address, or the /64 that a v6 subscriber gets. None for those of one's own network, where a proxy or a
-/// load balancer stands for all its clients: loopback, private (RFC 1918, RFC 4193) and link-local addresses.
+/// A whole v4 address, or the /64 that a v6 subscriber gets.
 ///
-/// A v4 key cannot be a v6 one: the prefix that has its bits is reserved (RFC 4291).
-fn key(ip: IpAddr) -> Option<u64> {
+/// A v4 key cannot be a v6 one: the prefix that has its bits is reserved (RFC 4291), but for loopback (::1), which is
+/// beside the v4 address 0.0.0.0.
+fn key(ip: IpAddr) -> u64 {
     match ip.to_canonical() {
-        IpAddr::V4(v4) if v4.is_loopback() || v4.is_private() || v4.is_link_local() => None,
-        IpAddr::V4(v4) => Some(u64::from(v4.to_bits())),
-        IpAddr::V6(v6) if v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() => None,
-        IpAddr::V6(v6) => Some((v6.to_bits() >> 64) as u64),
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
     }
 }
 
@@ -100,13 +104,17 @@ fn key(ip: IpAddr) -> Option<u64> {
 mod tests {
     use super::*;
 
+    fn addresses(max: usize) -> Addresses {
+        Addresses::new(max, Networks::own())
+    }
+
     fn peer(ip: &str) -> Peer {
         Peer::Tcp((ip.parse::<IpAddr>().unwrap(), 4711).into())
     }
 
     #[test]
     fn an_address_has_its_share_and_no_more() {
-        let addresses = Addresses::new(2);
+        let addresses = addresses(2);
         let (one, other) = (peer("192.0.2.1"), peer("192.0.2.2"));
         assert!(addresses.enter(&one));
         assert!(addresses.enter(&one));
@@ -119,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_v6_subscriber_is_a_64() {
-        let addresses = Addresses::new(1);
+        let addresses = addresses(1);
         assert!(addresses.enter(&peer("2001:db8:0:1::1")));
         assert!(!addresses.enter(&peer("2001:db8:0:1:ffff::2")));
         assert!(addresses.enter(&peer("2001:db8:0:2::1")));
@@ -127,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_v4_address_is_the_same_in_v6_clothes() {
-        let addresses = Addresses::new(1);
+        let addresses = addresses(1);
         assert!(addresses.enter(&peer("192.0.2.1")));
         assert!(!addresses.enter(&peer("::ffff:192.0.2.1")));
         assert!(addresses.enter(&peer("::ffff:192.0.2.2")));
@@ -135,7 +143,7 @@ mod tests {
 
     #[test]
     fn ones_own_network_is_not_counted() {
-        let addresses = Addresses::new(0);
+        let addresses = addresses(0);
         for ip in [
             "127.0.0.1",
             "10.1.2.3",
@@ -155,8 +163,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_exempt_can_be_chosen() {
+        let addresses = Addresses::new(0, "192.0.2.0/28, 2001:db8::/32".parse().unwrap());
+        for ip in ["192.0.2.15", "::ffff:192.0.2.1", "2001:db8:1::1"] {
+            assert!(addresses.enter(&peer(ip)), "{ip}");
+            addresses.leave(&peer(ip));
+        }
+        for ip in [
+            "192.0.2.16",
+            "127.0.0.1",
+            "10.1.2.3",
+            "::1",
+            "fd00::1",
+            "2001:db9::1",
+        ] {
+            assert!(!addresses.enter(&peer(ip)), "{ip}");
+        }
+        let everybody = Addresses::new(0, Networks::none());
+        assert!(!everybody.enter(&peer("127.0.0.1")));
+        assert!(everybody.enter(&Peer::Unix), "no address");
+    }
+
+    #[test]
     fn who_is_gone_leaves_no_entry() {
-        let addresses = Addresses::new(3);
+        let addresses = addresses(3);
         let peers: Vec<_> = (0..1000u32)
             .map(|n| Peer::Tcp((IpAddr::from((0xcb00_7100 + n).to_be_bytes()), 1).into()))
             .collect();
@@ -164,6 +194,6 @@ mod tests {
         assert_eq!(addresses.entries(), 1000);
         peers.iter().for_each(|p| addresses.leave(p));
         assert_eq!(addresses.entries(), 0);
-        assert!(!Addresses::new(0).enter(&peers[0]));
+        assert!(!Addresses::new(0, Networks::own()).enter(&peers[0]));
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Http {
     progress: bool,
     /// A request has come since the connection was last parked.
     served: bool,
+    /// Those that have come on this connection.
+    pub(crate) requests: u32,
 }
 
 /// A request between its head and the end of its answer.
@@ -318,6 +320,7 @@ impl<A: App> Core<A> {
                     http.is_first = false;
                     bytes::Buf::advance(&mut http.input, head.head_bytes);
                     http.served = true;
+                    http.requests = http.requests.wrapping_add(1);
                     self.begin(id, &mut http, head);
                 }
                 // An empty line before a request line is ignored (RFC 9112 section 2.2). Alone it is no beginning of a
@@ -367,9 +370,9 @@ impl<A: App> Core<A> {
             self.turn_later(id);
         }
         if http.is_quiescent() {
-            let served = http.served;
+            let (served, requests) = (http.served, http.requests);
             self.recycle(http);
-            return self.park(id, served);
+            return self.park(id, served, requests);
         }
         let wait = http.waits_for();
         let progress = std::mem::take(&mut http.progress);
@@ -385,14 +388,14 @@ impl<A: App> Core<A> {
     }
 
     /// The connection waits for its next request: a record, and no more.
-    fn park(&self, id: ConnId, served: bool) {
+    fn park(&self, id: ConnId, served: bool, requests: u32) {
         let deadline = self.after(self.limits.idle_timeout);
         if let Some(conn) = self.conns.borrow_mut().get_mut(id) {
             if served {
                 // An empty line is no request: who sends nothing else gets no more time for it.
                 conn.deadline = deadline;
             }
-            conn.state = State::Parked;
+            conn.state = State::Parked(requests);
         }
         if self.draining.get().is_some() {
             self.close(id);
@@ -455,7 +458,11 @@ impl<A: App> Core<A> {
         let conn = conns.get_mut(id)?;
         match std::mem::replace(&mut conn.state, State::Taken) {
             State::Http(http) => Some(http),
-            State::Parked => Some(self.new_http()),
+            State::Parked(requests) => {
+                let mut http = self.new_http();
+                http.requests = requests;
+                Some(http)
+            }
             State::Fresh => {
                 let mut http = self.new_http();
                 http.is_first = true;

@@ -28,7 +28,8 @@ impl<A: App> Core<A> {
     pub(crate) fn begin(self: &Rc<Self>, id: ConnId, http: &mut Http, head: Head) {
         // What follows a CONNECT could be meant for a tunnel: it is never read as a request.
         let tunnel = head.method == http::Method::CONNECT;
-        let keep_alive = head.keep_alive && !tunnel && self.draining.get().is_none();
+        let last = http.requests >= self.requests_max;
+        let keep_alive = head.keep_alive && !tunnel && !last && self.draining.get().is_none();
         // Its time-outs begin with it; only the time of a peer that takes nothing goes on.
         if http.wait != Wait::Write {
             http.wait = Wait::Nothing;

@@ -28,7 +28,7 @@ impl<A: App> Core<A> {
         for id in ids {
             let kind = match self.conns.borrow_mut().get_mut(id) {
                 Some(conn) => match conn.state {
-                    State::Fresh | State::Parked | State::ProxyHeader(_) => 0,
+                    State::Fresh | State::Parked(_) | State::ProxyHeader(_) => 0,
                     State::Follow(_) => 1,
                     State::WebSocket(_) => 2,
                     State::H2(_) => 3,
@@ -55,7 +55,10 @@ impl<A: App> Core<A> {
 
     fn close_if_parked(&self, id: ConnId) {
         let parked = match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.state, State::Fresh | State::Parked | State::ProxyHeader(_)),
+            Some(conn) => matches!(
+                conn.state,
+                State::Fresh | State::Parked(_) | State::ProxyHeader(_)
+            ),
             None => false,
         };
         if parked {

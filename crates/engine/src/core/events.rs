@@ -97,7 +97,7 @@ impl<A: App> Core<A> {
     /// A socket that cannot be read from any more.
     fn unreadable(self: &Rc<Self>, id: ConnId, error: &io::Error) {
         let is_quiet = match self.conns.borrow_mut().get_mut(id) {
-            Some(conn) => matches!(conn.state, State::Fresh | State::Parked),
+            Some(conn) => matches!(conn.state, State::Fresh | State::Parked(_)),
             None => return,
         };
         // What was not TLS has been told so, and the telling must not be lost in a reset.
@@ -164,7 +164,7 @@ impl<A: App> Core<A> {
             State::Http(http) => http.may_read(),
             State::WebSocket(ws) => ws.may_read(),
             State::Follow(follow) => follow.may_read(),
-            State::Fresh | State::Parked | State::Lingering(_) | State::ProxyHeader(_) => true,
+            State::Fresh | State::Parked(_) | State::Lingering(_) | State::ProxyHeader(_) => true,
             State::H2(h2) => {
                 h2.note_readable(until == Until::Blocked);
                 return MayRead::Itself;
@@ -185,7 +185,7 @@ impl<A: App> Core<A> {
                     }
                     None => Kind::Gone,
                 },
-                State::Fresh | State::Parked | State::Http(_) => Kind::Http,
+                State::Fresh | State::Parked(_) | State::Http(_) => Kind::Http,
                 State::Follow(_) => Kind::Follow,
                 State::WebSocket(_) => Kind::WebSocket,
                 State::ProxyHeader(_) => Kind::ProxyHeader,

@@ -70,6 +70,8 @@ const SPARE_MAX: usize = 64;
 pub(crate) struct Core<A: App> {
     pub(crate) app: RefCell<A>,
     pub(crate) limits: Limits,
+    /// [`Limits::requests_per_connection_max`].
+    pub(crate) requests_max: u32,
     /// Whether requests carry their [`Peer`] as an extension.
     pub(crate) peer_info: bool,
     /// What holds for the connections of each listener, by its number.
@@ -159,6 +161,7 @@ impl<A: App> Core<A> {
     fn new(parts: Parts<A>, registry: mio::Registry) -> Self {
         Core {
             app: RefCell::new(parts.app),
+            requests_max: parts.limits.requests_per_connection_max.unwrap_or(u32::MAX),
             limits: parts.limits,
             peer_info: parts.peer_info,
             options: parts.options,
@@ -378,7 +381,7 @@ impl<A: App> Core<A> {
             | State::H2(_)
             | State::Stream(_)
             | State::Fresh
-            | State::Parked
+            | State::Parked(_)
             | State::ProxyHeader(_)
             | State::Lingering(_)
             | State::Taken => {}

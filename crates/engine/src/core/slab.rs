@@ -32,8 +32,8 @@ pub(crate) enum State {
     ProxyHeader(Box<Waiting>),
     /// Accepted, and nothing has come yet.
     Fresh,
-    /// A keep-alive connection between requests.
-    Parked,
+    /// A keep-alive connection between requests, of which so many have come.
+    Parked(u32),
     /// A request is arriving or being answered.
     Http(Box<Http>),
     /// Parked, following what the source has for it.
@@ -54,7 +54,7 @@ impl State {
     /// As what the connection is counted.
     fn census(&self) -> (Protocol, Activity) {
         match self {
-            State::Fresh | State::Parked | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
+            State::Fresh | State::Parked(_) | State::ProxyHeader(_) => (Protocol::Http1, Activity::Parked),
             State::H2(h2) => h2.census(),
             State::Stream(_) => (Protocol::Raw, Activity::Active),
             State::Http(_) | State::Taken => (Protocol::Http1, Activity::Active),

@@ -54,7 +54,7 @@ impl<A: App> Core<A> {
                     self.link.counts.timed_out.add(TimedOut::Handshake, 1);
                     Due::Close
                 }
-                State::Fresh | State::Parked => {
+                State::Fresh | State::Parked(_) => {
                     self.link.counts.timed_out.add(TimedOut::Idle, 1);
                     Due::Close
                 }

@@ -301,16 +301,16 @@ where
 
     /// Sends until the body ends or has nothing, or the peer may be sent nothing.
     pub(super) fn poll(&mut self, gate: &Gate, life: Option<&Life>, cx: &mut Context<'_>) -> Poll<()> {
-        let waits = |wait| {
+        let waits_to_write = || {
             if let Some(life) = life {
-                life.wait.set(wait);
+                life.wait.set(Wait::Write);
             }
         };
         let mut turn_bytes = 0;
         loop {
             if !self.piece.is_empty() {
                 if gate.is_shut(cx.waker()) {
-                    waits(Wait::Write);
+                    waits_to_write();
                     return Poll::Pending;
                 }
                 match self.poll_room(cx) {
@@ -323,7 +323,7 @@ where
                         turn_bytes += part.len().max(FRAME_COST_BYTES);
                         gate.pass(part.len());
                         if let Some(life) = life {
-                            life.moved.set(true);
+                            life.sent(part.len());
                         }
                         if self.send.send_data(part, last).is_err() || last {
                             return Poll::Ready(());
@@ -332,7 +332,7 @@ where
                     }
                     Poll::Ready(None) => return Poll::Ready(()),
                     Poll::Pending => {
-                        waits(Wait::Write);
+                        waits_to_write();
                         return Poll::Pending;
                     }
                 }
@@ -354,7 +354,9 @@ where
                 Poll::Ready(None) => self.ended = true,
                 Poll::Ready(Some(Err(error))) => return self.cut(&*error),
                 Poll::Pending => {
-                    waits(Wait::Nothing);
+                    if let Some(life) = life {
+                        life.caught_up();
+                    }
                     return Poll::Pending;
                 }
             }

@@ -44,6 +44,8 @@ pub(super) struct Wire {
     /// Written by the h2 crate, and with the socket up to `written_bytes`. Borrowed from the core during a turn.
     out: Vec<u8>,
     written_bytes: usize,
+    /// What the socket took in this turn.
+    taken_bytes: usize,
     pub(super) watch: Watch,
     /// Where bytes are read to, shared by the connections of a core: the room that the h2 crate has for them would
     /// have to be zeroed before each read.
@@ -74,6 +76,7 @@ impl Wire {
             refused: false,
             out: Vec::new(),
             written_bytes: 0,
+            taken_bytes: 0,
             watch: Watch::new(credits_max),
             scratch,
             link,
@@ -83,6 +86,7 @@ impl Wire {
     /// A turn begins: it may read, and gathers its writes in `out`, which is empty, unless bytes are owed already.
     pub(super) fn begin_turn(&mut self, out: &mut Vec<u8>) {
         self.reads_left = READS_MAX;
+        self.taken_bytes = 0;
         self.more = false;
         self.refused = false;
         if self.out.is_empty() {
@@ -90,8 +94,8 @@ impl Wire {
         }
     }
 
-    /// Writes what the turn gathered and gives the buffer back. Whether the socket took all, and if not, whether
-    /// anything.
+    /// Writes what the turn gathered and gives the buffer back. Whether the socket took all, and if not, how much
+    /// in this turn.
     pub(super) fn end_turn(&mut self, out: &mut Vec<u8>) -> io::Result<Wrote> {
         let wrote = self.flush()?;
         if self.out.is_empty() {
@@ -105,15 +109,16 @@ impl Wire {
 
     /// Writes until the socket is full.
     fn flush(&mut self) -> io::Result<Wrote> {
-        let mut progress = false;
         while self.owed_bytes() > 0 {
             if !self.writable {
-                return Ok(Wrote::Part { progress });
+                return Ok(Wrote::Part {
+                    taken_bytes: self.taken_bytes,
+                });
             }
             match self.socket.write(&self.out[self.written_bytes..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => {
-                    progress = true;
+                    self.taken_bytes += n;
                     self.written_bytes += n;
                     self.link.counts.bytes_out.add(n as u64);
                 }
@@ -204,7 +209,10 @@ impl Wire {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrote {
     All,
-    Part { progress: bool },
+    /// Not all; so much.
+    Part {
+        taken_bytes: usize,
+    },
 }
 
 /// What the h2 crate reads and writes. Its wakers are not used: whatever happens to the socket, the connection has a

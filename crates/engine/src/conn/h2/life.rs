@@ -41,6 +41,8 @@ pub(super) enum Verdict {
     HandlerTooSlow,
     BodyTooSlow,
     Stalled,
+    /// It takes some, but too little.
+    Sipping,
     Silent,
 }
 
@@ -48,11 +50,15 @@ pub(super) enum Verdict {
 pub(super) struct Life {
     pub(super) wait: Cell<Wait>,
     /// Something was sent since the last walk.
-    pub(super) moved: Cell<bool>,
+    moved: Cell<bool>,
+    /// What was sent since the stream began to wait for its peer.
+    taken_bytes: Cell<u64>,
     /// Ticks that were spent on what it waits for.
     handler_ticks: Cell<Tick>,
     body_ticks: Cell<Tick>,
     write_ticks: Cell<Tick>,
+    /// Those in which it waited for its peer, who may have taken some meanwhile.
+    slow_ticks: Cell<Tick>,
     silent_ticks: Cell<Tick>,
     /// The handler's own time-out, if it asked for one.
     pub(super) handler_timeout: Cell<Option<Duration>>,
@@ -67,9 +73,11 @@ impl Life {
         Rc::new(Life {
             wait: Cell::new(wait),
             moved: Cell::new(false),
+            taken_bytes: Cell::new(0),
             handler_ticks: Cell::new(0),
             body_ticks: Cell::new(0),
             write_ticks: Cell::new(0),
+            slow_ticks: Cell::new(0),
             silent_ticks: Cell::new(0),
             handler_timeout: Cell::new(None),
             verdict: Cell::new(None),
@@ -98,13 +106,17 @@ impl Life {
                     > ticks(self.handler_timeout.get().unwrap_or(limits.handler_timeout)))
                 .then_some(Verdict::HandlerTooSlow),
             },
-            Wait::Write if self.moved.take() => {
-                self.write_ticks.set(0);
-                self.silent_ticks.set(0);
-                None
-            }
             Wait::Write => {
-                (add(&self.write_ticks) > ticks(limits.write_stall_timeout)).then_some(Verdict::Stalled)
+                if self.moved.take() {
+                    self.write_ticks.set(0);
+                    self.silent_ticks.set(0);
+                } else if add(&self.write_ticks) > ticks(limits.write_stall_timeout) {
+                    return Some(Verdict::Stalled);
+                }
+                // Who takes a byte now and then never stalls, and would hold the answer for ever.
+                let earned = Duration::from_secs(self.taken_bytes.get() / limits.write_rate_bytes.max(1));
+                let allowed = limits.write_stall_timeout.saturating_add(earned);
+                (add(&self.slow_ticks) > ticks(allowed)).then_some(Verdict::Sipping)
             }
             Wait::Nothing => {
                 self.write_ticks.set(0);
@@ -114,6 +126,19 @@ impl Life {
                 (add(&self.silent_ticks) > ticks(limits.silence_timeout)).then_some(Verdict::Silent)
             }
         }
+    }
+
+    /// So much was sent.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.moved.set(true);
+        self.taken_bytes.set(self.taken_bytes.get() + bytes as u64);
+    }
+
+    /// The peer has taken all that there was for it.
+    pub(super) fn caught_up(&self) {
+        self.wait.set(Wait::Nothing);
+        self.taken_bytes.set(0);
+        self.slow_ticks.set(0);
     }
 
     /// How long its handler has been at work.
@@ -220,7 +245,7 @@ mod tests {
         let silence = ticks(limits.silence_timeout);
         let life = Life::new(Wait::Nothing, None);
         assert_eq!(life.pass(silence, &limits), None);
-        life.moved.set(true);
+        life.sent(1);
         assert_eq!(life.pass(silence, &limits), None);
         assert_eq!(life.pass(1, &limits), Some(Verdict::Silent));
     }
@@ -231,10 +256,35 @@ mod tests {
         let stall = ticks(limits.write_stall_timeout);
         let life = Life::new(Wait::Write, None);
         assert_eq!(life.pass(stall, &limits), None);
-        life.moved.set(true);
+        // It took enough for a second time.
+        life.sent(30 * 500);
         assert_eq!(life.pass(stall, &limits), None);
+        life.caught_up();
+        life.wait.set(Wait::Write);
         assert_eq!(life.pass(stall, &limits), None);
         assert_eq!(life.pass(1, &limits), Some(Verdict::Stalled));
+    }
+
+    #[test]
+    fn a_peer_that_sips_is_not_stalled_but_too_slow() {
+        let limits = Limits::default();
+        let stall = ticks(limits.write_stall_timeout);
+        let life = Life::new(Wait::Write, None);
+        life.sent(limits.write_rate_bytes as usize - 1);
+        for _ in 0..stall {
+            assert_eq!(life.pass(1, &limits), None);
+            life.sent(0);
+        }
+        assert_eq!(life.pass(1, &limits), Some(Verdict::Sipping));
+        // A byte more would have earned a second.
+        let life = Life::new(Wait::Write, None);
+        life.sent(limits.write_rate_bytes as usize);
+        let earned = ticks(Duration::from_secs(1));
+        for _ in 0..stall + earned {
+            assert_eq!(life.pass(1, &limits), None);
+            life.sent(0);
+        }
+        assert_eq!(life.pass(1, &limits), Some(Verdict::Sipping));
     }
 
     #[test]

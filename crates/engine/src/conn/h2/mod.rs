@@ -30,6 +30,7 @@ use http::HeaderValue;
 
 use crate::app::App;
 use crate::conn::http::Http;
+use crate::conn::wait::Pace;
 use crate::core::Core;
 use crate::core::slab::State;
 use crate::core::waker::ConnWaker;
@@ -61,6 +62,10 @@ pub(crate) struct H2 {
     partial: Option<(Tick, u32)>,
     /// When the socket was full, and took nothing since.
     full_since: Option<Tick>,
+    /// How fast the socket takes what it is owed, since it is.
+    pace: Pace,
+    /// Requests that have come.
+    requests: u32,
     /// When the last stream ended.
     idle_since: Tick,
     /// When time-outs of streams were looked at.
@@ -171,10 +176,17 @@ impl H2 {
             _ => Some((now, wire.watch.frames())),
         };
         drop(wire);
-        self.full_since = match wrote {
-            Wrote::All => None,
-            Wrote::Part { progress: false } => self.full_since.or(Some(now)),
-            Wrote::Part { progress: true } => Some(now),
+        self.full_since = match (wrote, self.full_since) {
+            (Wrote::All, _) => None,
+            (Wrote::Part { .. }, None) => {
+                self.pace.begin(now);
+                Some(now)
+            }
+            (Wrote::Part { taken_bytes: 0 }, since) => since,
+            (Wrote::Part { taken_bytes }, _) => {
+                self.pace.take(taken_bytes);
+                Some(now)
+            }
         };
         if self.streams.count() == 0 {
             self.walked = now;
@@ -189,7 +201,8 @@ impl H2 {
         let after = |since: Tick, timeout| since.saturating_add(ticks(timeout));
         let mut deadline = NEVER;
         if let Some(since) = self.full_since {
-            deadline = deadline.min(after(since, limits.write_stall_timeout));
+            let stalled = after(since, limits.write_stall_timeout);
+            deadline = deadline.min(stalled).min(self.pace.deadline(limits));
         }
         if let Some((since, _)) = self.partial {
             deadline = deadline.min(after(since, limits.header_read_timeout));
@@ -255,6 +268,8 @@ impl<A: App> Core<A> {
             conn_waker,
             partial: Some((now, 0)),
             full_since: None,
+            pace: Pace::default(),
+            requests: 0,
             idle_since: now,
             walked: now,
             credited: now,
@@ -349,6 +364,10 @@ impl<A: App> Core<A> {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     accepted += 1;
                     h2.wire.borrow_mut().watch.earn(CREDITS_A_REQUEST);
+                    h2.requests = h2.requests.saturating_add(1);
+                    if h2.requests >= self.requests_max && !h2.going_away {
+                        h2.go_away();
+                    }
                     self.h2_begin(id, &h2.streams.clone(), request, respond);
                 }
                 Poll::Ready(Some(Err(error))) => return failed(&error),
@@ -377,7 +396,7 @@ impl<A: App> Core<A> {
         let limits = &self.limits;
         let is_stalled = h2
             .full_since
-            .is_some_and(|since| late(since, limits.write_stall_timeout));
+            .is_some_and(|since| late(since, limits.write_stall_timeout) || h2.pace.deadline(limits) <= now);
         let is_slow = h2
             .partial
             .is_some_and(|(since, _)| late(since, limits.header_read_timeout));
@@ -385,12 +404,11 @@ impl<A: App> Core<A> {
         let is_gone = is_idle && h2.going_away && late(h2.idle_since, limits.close_timeout);
         let begins = matches!(h2.phase, Phase::Handshake(_));
         if is_stalled || is_gone || (is_slow && begins) {
-            let why = match (is_stalled, is_gone) {
-                (true, _) => TimedOut::WriteStall,
-                (_, true) => TimedOut::Close,
-                _ => TimedOut::Handshake,
-            };
-            self.link.counts.timed_out.add(why, 1);
+            match (is_stalled, is_gone) {
+                (true, _) => self.count_slow(&h2.pace),
+                (_, true) => self.link.counts.timed_out.add(TimedOut::Close, 1),
+                _ => self.link.counts.timed_out.add(TimedOut::Handshake, 1),
+            }
             drop(h2);
             return self.close(id);
         }

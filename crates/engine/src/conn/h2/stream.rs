@@ -216,13 +216,14 @@ impl<A: App> Stream<A> {
             Verdict::HandlerTooSlow => TimedOut::Handler,
             Verdict::BodyTooSlow => TimedOut::Body,
             Verdict::Stalled => TimedOut::WriteStall,
+            Verdict::Sipping => TimedOut::WriteRate,
             Verdict::Silent => TimedOut::Silence,
         };
         self.core.link.counts.timed_out.add(why, 1);
         match verdict {
             Verdict::HandlerTooSlow => drop(self.refuse(&HANDLER_TOO_SLOW)),
             Verdict::BodyTooSlow => drop(self.refuse(&BODY_TOO_SLOW)),
-            Verdict::Stalled | Verdict::Silent => {
+            Verdict::Stalled | Verdict::Sipping | Verdict::Silent => {
                 if let Doing::Sending(sending) = &mut self.doing {
                     sending.send.send_reset(Reason::CANCEL);
                 }
