@@ -50,6 +50,7 @@ pub mod encode;
 pub mod filter;
 mod mailbox;
 pub mod namespaces;
+pub mod server_api;
 mod source;
 mod style;
 mod ticket;
