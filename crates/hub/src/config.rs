@@ -10,8 +10,9 @@ pub struct HubConfig {
     pub epoch: Epoch,
     /// Offsets up to here are not in the log and never will be: the order goes on from here. Default: 0.
     pub floor: u64,
-    /// Topics whose name begins with a prefix lack only offsets up to this, which is at most `floor`; the longest prefix
-    /// wins. For a broker that kept some topics from an earlier life and not others. Default: none.
+    /// The same for the topics whose name begins with a prefix, instead of `floor`; the longest prefix wins. For a broker
+    /// that kept some topics from an earlier life and not others; at most what the [head](crate::Hub::head) is when the
+    /// hub is first read. Default: none.
     pub floors: Vec<(String, u64)>,
     /// What a topic keeps unless a namespace says otherwise.
     pub retention: Retention,
@@ -56,7 +57,7 @@ impl HubConfig {
 
     /// Up to where a topic lacks messages of which nothing else is known.
     pub(crate) fn floor_of(&self, topic: &str) -> u64 {
-        of_longest_prefix(&self.floors, topic).map_or(self.floor, |floor| self.floor.min(*floor))
+        of_longest_prefix(&self.floors, topic).map_or(self.floor, |floor| *floor)
     }
 }
 

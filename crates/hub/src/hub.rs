@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     /// There is something in `epoch` that is not in `config`.
     began: AtomicBool,
     /// The last offset. Written after its message is in the log, so whoever reads it finds everything up to it.
-    head: AtomicU64,
+    pub(crate) head: AtomicU64,
     /// Held by whoever appends. Taken before `topics`, which is taken before a topic's own locks.
     order: Mutex<Order>,
     topics: RwLock<Topics>,

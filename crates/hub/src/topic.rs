@@ -153,6 +153,14 @@ impl Topic {
         evicted
     }
 
+    /// Sets the floor of a topic that nothing was appended to.
+    pub(crate) fn restore(&self, floor: u64) {
+        let log = self.write();
+        if self.newest() == 0 && log.messages.is_empty() {
+            self.lost.store(floor, Ordering::Release);
+        }
+    }
+
     /// Nothing up to `floor` is held any more.
     pub(crate) fn lose_up_to(&self, floor: u64) -> Evicted {
         let mut evicted = Evicted::default();

@@ -379,31 +379,52 @@ fn a_hole_in_the_order_is_a_gap_in_the_same_life() {
 
 #[test]
 fn a_hub_is_filled_again_with_what_each_topic_had_lost() {
+    // As a broker does that kept `kept:`, whose forgotten topics lost messages up to 8, and nothing else.
     let hub = hub(|config| {
-        (config.floor, config.floors) = (10, vec![("kept:".into(), 4), ("kept:not:".into(), 99)]);
+        (config.floor, config.floors) = (2, vec![("kept:".into(), 8), ("kept:not:".into(), 10)]);
     });
-    assert_eq!(hub.head(), 10);
-    let floor = |topic: &str| hub.floor(&[topic]);
-    assert_eq!((floor("x"), floor("kept:x"), floor("kept:not:x")), (10, 4, 10));
-    assert_eq!(texts(&hub, &["kept:x"], 4, 9), Ok("".into()));
-    assert_eq!(texts(&hub, &["kept:x"], 3, 9), Err(4));
-    assert_eq!(texts(&hub, &["x"], 9, 9), Err(10));
-    assert_eq!(hub.lose("kept:y", 7), Ok(()));
-    assert_eq!((floor("kept:y"), floor("kept:x")), (7, 4));
+    assert_eq!(hub.restore("kept:x", 2), Ok(()));
+    assert_eq!(hub.restore("kept:y", 7), Ok(()));
+    assert_eq!(hub.restore("", 7), Err(AppendError::BadTopic));
+    hub.append("kept:x", 3, Bytes::from_static(b"a"), 0).unwrap();
+    assert_eq!(hub.restore("kept:x", 9), Ok(()), "too late");
     assert_eq!(
-        hub.lose("kept:y", 11),
-        Err(AppendError::NotIncreasing { offset: 11, head: 10 })
+        (hub.advance(10), hub.advance(5), hub.head()),
+        (Ok(()), Ok(()), 10)
+    );
+    assert_eq!(hub.advance(OFFSET_MAX + 1), Err(AppendError::OffsetTooLarge));
+
+    let floor = |topic: &str| hub.floor(&[topic]);
+    assert_eq!((floor("kept:z"), floor("kept:not:z"), floor("other")), (8, 10, 2));
+    assert_eq!(texts(&hub, &["kept:x"], 2, 9), Ok("3=a ".into()));
+    assert_eq!(texts(&hub, &["kept:x"], 1, 9), Err(2));
+    assert_eq!(texts(&hub, &["kept:x", "kept:y"], 2, 9), Err(7));
+    assert_eq!(publish(&hub, "kept:y", "b", 0), 11);
+    assert_eq!(texts(&hub, &["kept:x", "kept:y"], 7, 9), Ok("11=b ".into()));
+    assert!(hub.remembers("kept:y") && !hub.remembers("kept:z"));
+}
+
+#[test]
+fn what_is_lost_is_a_gap() {
+    let hub = hub(|_| ());
+    for _ in 0..3 {
+        publish(&hub, "x", "a", 0);
+    }
+    assert_eq!(hub.lose("x", 2), Ok(()));
+    assert_eq!(texts(&hub, &["x"], 1, 9), Err(2));
+    assert_eq!(texts(&hub, &["x"], 2, 9), Ok("3=a ".into()));
+    assert_eq!(
+        (hub.lose("x", 1), hub.floor(&["x"])),
+        (Ok(()), 2),
+        "a floor never sinks"
+    );
+    assert_eq!(
+        hub.lose("x", 4),
+        Err(AppendError::NotIncreasing { offset: 4, head: 3 })
     );
     assert_eq!(hub.lose("", 1), Err(AppendError::BadTopic));
-    for _ in 0..3 {
-        publish(&hub, "kept:y", "a", 0);
-    }
-    assert_eq!(hub.lose("kept:y", 12), Ok(()));
-    assert_eq!(texts(&hub, &["kept:y"], 12, 9), Ok("13=a ".into()));
     assert_eq!(hub.counts().messages, 1);
-    assert_eq!(hub.lose("kept:y", 5), Ok(()), "a floor never sinks");
-    assert_eq!(floor("kept:y"), 12);
-    assert!(hub.remembers("kept:y") && !hub.remembers("kept:x"));
+    assert_eq!(hub.forgotten_floor(), 0);
 }
 
 #[test]
