@@ -95,7 +95,9 @@ fn class(kind: Kind) -> &'static str {
     }
 }
 
-pub(crate) fn escape(text: &str) -> String {
+/// Text as SVG takes it.
+#[must_use]
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -15,6 +15,11 @@ const EXAMPLE_LINES_MAX: usize = 119;
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("crates/wire", &[], &["tokio", "mio", "socket2", "axum"]),
     ("crates/hub", &[], &["tokio", "mio", "socket2", "axum", "http"]),
+    (
+        "crates/durable",
+        &["squall-hub"],
+        &["mio", "socket2", "axum", "http"],
+    ),
     ("crates/engine", &["squall-wire"], &["axum"]),
     (
         "crates/squall",
@@ -25,6 +30,11 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("examples", &["squall"], &["axum", "mio", "socket2"]),
     ("benches/target", &["squall"], &["axum", "mio", "socket2"]),
     ("benches/compare", &["squall"], &[]),
+    (
+        "benches/durable",
+        &["squall-durable", "squall-hub", "bench-compare"],
+        &[],
+    ),
     ("tests/e2e", &["squall"], &[]),
 ];
 
@@ -103,6 +113,7 @@ fn every_room_imports_only_what_it_may() {
         "squall",
         "squall-wire",
         "squall-hub",
+        "squall-durable",
         "squall-engine",
         "feed",
         "bench-target",
