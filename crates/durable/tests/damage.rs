@@ -138,15 +138,15 @@ fn what_is_cut_off_is_noticed() {
     let mut seen = Seen::default();
     for name in ["log.db", "log.db-wal", "witness"] {
         let bytes = fs::metadata(image.join(name)).unwrap().len() as usize;
-        for step in 0..60 {
-            let keep = bytes * step / 60;
+        for step in 0..40 {
+            let keep = bytes * step / 40;
             let what = format!("{name} cut at {keep} of {bytes}");
             check(&image, name, &good, epoch, &mut seen, &what, &|bytes| {
                 bytes.truncate(keep)
             });
         }
     }
-    assert!(seen.new_epoch > 30 && seen.refused > 30, "{seen:?}");
+    assert!(seen.new_epoch > 20 && seen.refused > 20, "{seen:?}");
 }
 
 #[test]
@@ -159,11 +159,11 @@ fn bits_that_flip_are_noticed() {
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     for name in ["log.db", "log.db-wal", "witness"] {
         let bytes = fs::metadata(image.join(name)).unwrap().len() as usize;
-        for step in 0..120 {
+        for step in 0..80 {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            let at = (bytes * step / 120 + random as usize % (bytes / 120 + 1)).min(bytes - 1);
+            let at = (bytes * step / 80 + random as usize % (bytes / 80 + 1)).min(bytes - 1);
             let bit = 1 << ((random >> 32) % 8);
             let what = format!("{name}, byte {at} of {bytes} xor {bit}");
             check(&image, name, &good, epoch, &mut seen, &what, &|bytes| {
