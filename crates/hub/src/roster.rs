@@ -110,6 +110,18 @@ impl<T> Roster<T> {
         Some(follower.data)
     }
 
+    /// The follower belongs to somebody else from now on.
+    pub fn belong(&mut self, number: u32, owner: u64) {
+        let Some(follower) = self.get(number) else { return };
+        let (before, place) = (follower.owner, follower.owner_place);
+        if let Some(moved) = self.owners.remove(before, place) {
+            self.must(moved).owner_place = place;
+        }
+        let place = self.owners.add(owner, number);
+        let follower = self.must(number);
+        (follower.owner, follower.owner_place) = (owner, place);
+    }
+
     /// The follower, if there is one with this number.
     pub fn get(&self, number: u32) -> Option<&Follower<T>> {
         self.slots.get(number as usize)?.follower.as_ref()
@@ -174,6 +186,45 @@ impl<T> Roster<T> {
             let subs = &mut self.must(displaced.follower).subs;
             subs.as_mut_slice()[displaced.nth as usize].place = gone.place;
         }
+    }
+
+    /// The roster's own number for a topic that is followed by anybody.
+    pub fn topic_number(&self, topic: &str) -> Option<u32> {
+        self.watched.local(topic)
+    }
+
+    /// The follower's subscription to a topic goes on in another style.
+    pub fn restyle(&mut self, number: u32, topic: u32, from: u16, to: u16) {
+        let Some(follower) = self.get_mut(number) else {
+            return;
+        };
+        for subscription in follower.subs.as_mut_slice() {
+            if subscription.topic == topic && subscription.style == from {
+                subscription.style = to;
+            }
+        }
+    }
+
+    /// The topics of which messages past `after` may be lost for the follower: what a [`Gap`] is about.
+    pub fn lost(&self, number: u32, after: u64) -> Vec<u32> {
+        let subscriptions = self.get(number).map_or(&[][..], Follower::subscriptions);
+        let lost = |s: &&Subscription| self.watched.watch(s.topic).topic.lost() > after.max(s.from);
+        subscriptions.iter().filter(lost).map(|s| s.topic).collect()
+    }
+
+    /// The name of a topic that is followed.
+    pub fn topic_name_of(&self, topic: u32) -> &Arc<str> {
+        self.watched.watch(topic).name()
+    }
+
+    /// The last offset that was appended to a topic that is followed; 0 if none is known.
+    pub fn newest(&self, topic: u32) -> u64 {
+        self.watched.watch(topic).topic.newest()
+    }
+
+    /// One more than the largest number that was ever in use.
+    pub fn numbers_end(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The numbers of an owner's followers.

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use axum::routing::MethodRouter;
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use super::counts::{Counters, LiveCounts};
 use super::doors::{PollDoor, SseDoor, WsDoor};
 use super::encode::Encode;
 use super::mailbox::CoreMailbox;
+use super::session::shared::Shared;
 use super::source::LiveSource;
 use super::style::{Style, Styles};
 use crate::BoxFuture;
@@ -50,8 +52,12 @@ pub(crate) struct Inner {
     pub(crate) commands: Commands,
     pub(crate) styles: Styles,
     pub(crate) counters: Counters,
+    /// What sessions have in common, if there are any.
+    pub(crate) sessions: OnceLock<Arc<Shared>>,
     /// The cores that serve followers.
     cores: Mutex<Vec<Weak<CoreMailbox>>>,
+    /// How many cores there were.
+    cores_made: AtomicU32,
 }
 
 impl Live {
@@ -62,6 +68,11 @@ impl Live {
         Fut: Future<Output = Result<Grant, Refusal>> + Send + 'static,
     {
         Self::with_config(hub, LiveConfig::default(), authorize)
+    }
+
+    /// A hub for sessions: the other doors let nobody in. See [`router`](super::router).
+    pub fn sessions(hub: Hub) -> Self {
+        Self::new(hub, async |_: Ask| Err(Refusal::forbidden()))
     }
 
     /// As [`Live::new`], with limits.
@@ -77,7 +88,9 @@ impl Live {
             commands: Commands::default(),
             styles: Styles::new(),
             counters: Counters::default(),
+            sessions: OnceLock::new(),
             cores: Mutex::default(),
+            cores_made: AtomicU32::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -213,7 +226,7 @@ impl Live {
         });
     }
 
-    fn command(&self, command: Command) {
+    pub(crate) fn command(&self, command: Command) {
         // Nobody owns what belongs to nobody.
         if command.owner == 0 {
             return;
@@ -232,6 +245,19 @@ impl Live {
     pub fn source(&self) -> MakeSource {
         let live = self.clone();
         Arc::new(move |waker| Rc::new(LiveSource::new(&live, move || waker.wake())))
+    }
+
+    pub(crate) fn next_core_number(&self) -> u32 {
+        self.inner.cores_made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The core with this number, if there still is one.
+    pub(crate) fn core(&self, number: u32) -> Option<Arc<CoreMailbox>> {
+        let cores = self.inner.cores.lock().unwrap_or_else(PoisonError::into_inner);
+        cores
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|core| core.number == number)
     }
 
     pub(crate) fn add_core(&self, core: &Arc<CoreMailbox>) {

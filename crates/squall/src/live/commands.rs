@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::access::Moment;
+use super::session::Order;
 use super::style::Style;
 
 /// How many commands are kept for cores that have not read them and for rights that were looked at before them.
@@ -38,6 +39,8 @@ pub(crate) enum What {
     Unfollow {
         topic: Arc<str>,
     },
+    /// For the owner's sessions.
+    Session(Arc<Order>),
 }
 
 impl Command {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use squall_hub::Mailbox;
 
 use super::connection::Direct;
+use super::session::Told;
 
 /// One core's.
 pub(crate) struct CoreMailbox {
@@ -13,15 +14,21 @@ pub(crate) struct CoreMailbox {
     moved: Mutex<Vec<u32>>,
     /// What handles say to single connections. Bounded by each connection's window.
     direct: Mutex<Vec<Direct>>,
-    /// There is something in `direct`.
+    /// What sessions are told: decisions, and commands that came beside their connection.
+    told: Mutex<Vec<Told>>,
+    /// Names this core among all that there were.
+    pub(crate) number: u32,
+    /// There is something in `direct` or `told`.
     has_direct: AtomicBool,
     /// Wakes the core.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl CoreMailbox {
-    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(number: u32, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
+            told: Mutex::default(),
+            number,
             moved: Mutex::default(),
             direct: Mutex::default(),
             has_direct: AtomicBool::new(false),
@@ -40,6 +47,20 @@ impl CoreMailbox {
             .push(direct);
         self.has_direct.store(true, Ordering::Release);
         self.wake();
+    }
+
+    pub(crate) fn tell(&self, told: Told) {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(told);
+        self.has_direct.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Takes what sessions were told. To be called after [`CoreMailbox::take_direct`], which lowers the flag.
+    pub(crate) fn take_told(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Swaps what was said with `into`, which is empty.

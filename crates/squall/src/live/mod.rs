@@ -51,6 +51,7 @@ pub mod filter;
 mod mailbox;
 pub mod namespaces;
 pub mod server_api;
+pub mod session;
 mod source;
 mod style;
 mod ticket;
@@ -66,6 +67,7 @@ pub use doors::{
     WsDoor,
 };
 pub use encode::{Encode, Encoded, Lost};
+pub use session::router;
 pub use source::LiveSource;
 pub use squall_engine::ws::Message as WsMessage;
 pub use squall_hub::{

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::request::Parts;
 use squall_engine::source::{Framing, Park};
 use squall_hub::Cursor;
 
 use super::access::{Door, Grant, Moment};
 use super::connection::Incoming;
+use super::session::SessionSpec;
+use super::session::protocol::Command;
 use super::style::Style;
 
 /// What a door does with the messages of its peers.
@@ -32,6 +35,8 @@ pub(crate) struct Spec {
     pub(crate) any_origin: bool,
     /// Subprotocols that a WebSocket speaks.
     pub(crate) protocols: Vec<String>,
+    /// Its connections are sessions.
+    pub(crate) session: Option<SessionSpec>,
 }
 
 impl Spec {
@@ -46,6 +51,7 @@ impl Spec {
             trusted_origins: Vec::new(),
             any_origin: false,
             protocols: Vec::new(),
+            session: None,
         }
     }
 }
@@ -69,6 +75,18 @@ pub(crate) struct Ticket {
     pub(crate) start: Start,
     /// When a long-poll ends; `None` for the other doors.
     pub(crate) deadline: Option<Instant>,
+    /// What a session begins with.
+    pub(crate) session: Option<SessionTicket>,
+}
+
+/// What a session begins with.
+pub(crate) struct SessionTicket {
+    /// The request that opened the connection.
+    pub(crate) request: Arc<Parts>,
+    /// What it has said already; `None` if that made no sense.
+    pub(crate) commands: Option<Vec<Command>>,
+    /// How many bytes that was.
+    pub(crate) bytes: usize,
 }
 
 impl Ticket {

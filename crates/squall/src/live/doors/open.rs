@@ -67,6 +67,7 @@ pub(super) fn park(
         moment,
         start,
         deadline,
+        session: None,
     }
     .park())
 }

@@ -29,6 +29,8 @@ pub(super) struct Batch {
     pub(super) gaps: u64,
     /// The follower must be closed after these frames.
     pub(super) close: bool,
+    /// Messages past `reached` may be lost, and the follower is a session, which is told in its own way.
+    pub(super) lost: bool,
     scratch: Vec<(u32, Message)>,
     /// Small frames that are being joined, and the offset that they reach.
     joined: Vec<u8>,
@@ -75,6 +77,7 @@ impl Batch {
             reached: 0,
             gaps: 0,
             close: false,
+            lost: false,
             scratch: Vec::new(),
             joined: Vec::new(),
             first: None,
@@ -102,7 +105,7 @@ impl Batch {
     pub(super) fn fill(&mut self, roster: &Roster<Conn>, frames: &mut Frames, number: u32, key: &Key) {
         self.key = None;
         self.frames.clear();
-        (self.gaps, self.close) = (0, false);
+        (self.gaps, self.close, self.lost) = (0, false, false);
         self.reached = key.after;
         while self.frames.len() < key.room && self.read(roster, frames, number, key) {}
         // Those who follow something only since later share with nobody.
@@ -133,6 +136,10 @@ impl Batch {
                 }
                 self.flush();
                 found == room
+            }
+            Err(_) if roster.get(number).is_some_and(|f| f.data.session.is_some()) => {
+                self.lost = true;
+                false
             }
             Err(gap) => {
                 let resume = roster.resume(number, gap, key.upto);

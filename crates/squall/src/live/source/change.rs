@@ -58,6 +58,7 @@ impl State {
         }
         match &command.what {
             What::End => self.end(follower, Ending::Revoked),
+            What::Session(order) => self.session_order(follower, order),
             What::Follow { topic, style, from } => self.follow(follower, topic, *style, *from),
             What::Unfollow { topic } => {
                 self.roster.unfollow(follower, topic, None);
@@ -96,6 +97,9 @@ impl State {
             self.apply_direct(direct);
         }
         self.directs = directs;
+        for told in self.mailbox.take_told() {
+            self.session_told(told);
+        }
     }
 
     fn apply_direct(&mut self, direct: Direct) {
@@ -189,7 +193,7 @@ impl State {
                 .any(|command| match &command.what {
                     What::End => true,
                     What::Unfollow { topic: ended } => ended == topic,
-                    What::Follow { .. } => false,
+                    What::Follow { .. } | What::Session(_) => false,
                 });
         if !ended {
             self.follow(follower, topic, style, from);

@@ -15,6 +15,8 @@ use squall_engine::source::{ConnId, Frame};
 use squall_hub::Cursor;
 
 use crate::live::connection::Window;
+use crate::live::session::Disconnect;
+use crate::live::session::record::Session;
 use crate::live::ticket::Spec;
 
 /// What the roster carries for a connection.
@@ -24,9 +26,11 @@ pub(super) struct Conn {
     /// The engine's position less our offset. Wraps: only the difference counts.
     pub(super) bias: u64,
     /// It is to be closed, and why.
-    pub(super) ending: Option<Ending>,
+    pub(super) ending: Option<Box<Ending>>,
     /// What a quiet connection does not need.
     pub(super) extra: Option<Box<Extra>>,
+    /// It is a session.
+    pub(super) session: Option<Box<Session>>,
 }
 
 /// Why a connection is closed.
@@ -42,6 +46,8 @@ pub(super) enum Ending {
     TooBig,
     /// A handle said so; this is the close frame.
     Said(Bytes),
+    /// It is a session, which is told this.
+    Disconnect(Disconnect),
 }
 
 #[derive(Default)]
@@ -55,6 +61,10 @@ pub(super) struct Extra {
     window: Option<Arc<Window>>,
     /// A long-poll's own.
     pub(super) poll: Option<Poll>,
+    /// Replies and pushes of a session that are no frame yet: all that is written at once is one.
+    pub(super) said: Vec<u8>,
+    /// Bytes of frames beside the log that the socket has not taken.
+    pub(super) owed_bytes: usize,
 }
 
 struct Aside {
@@ -99,7 +109,9 @@ impl Conn {
     /// Sends a frame beside the log.
     pub(super) fn aside(&mut self, frame: Bytes, counts: bool) {
         debug_assert!(!frame.is_empty(), "an empty frame would never be taken");
-        self.extra().asides.push_back(Aside { frame, counts });
+        let extra = self.extra();
+        extra.owed_bytes += frame.len();
+        extra.asides.push_back(Aside { frame, counts });
     }
 
     /// Offers what is beside the log; answers how many frames.
@@ -121,6 +133,21 @@ impl Conn {
         self.extra().window.get_or_insert_default().clone()
     }
 
+    /// Everything beside the log that is owed to a session: frames, and what is none yet.
+    pub(super) fn owed_bytes(&self) -> usize {
+        self.extra
+            .as_ref()
+            .map_or(0, |extra| extra.owed_bytes + extra.said.len())
+    }
+
+    /// Forgets what is owed beside the log: the connection is closed next.
+    pub(super) fn forget_owed(&mut self) {
+        if let Some(extra) = &mut self.extra {
+            (extra.asides, extra.said) = (VecDeque::new(), Vec::new());
+            (extra.offered, extra.owed_bytes) = (0, 0);
+        }
+    }
+
     pub(super) fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
@@ -135,6 +162,7 @@ impl Extra {
     fn taken_at(&mut self, position: u64) -> u64 {
         let taken = position.wrapping_sub(self.offered_at).min(self.offered);
         for aside in self.asides.drain(..taken as usize) {
+            self.owed_bytes -= aside.frame.len();
             if let (true, Some(window)) = (aside.counts, &self.window) {
                 window.give_back(aside.frame.len());
             }
@@ -145,6 +173,6 @@ impl Extra {
 
     /// A window that a handle may hold must stay the one that it holds.
     fn is_needed(&self) -> bool {
-        !self.asides.is_empty() || self.window.is_some() || self.poll.is_some()
+        !self.asides.is_empty() || !self.said.is_empty() || self.window.is_some() || self.poll.is_some()
     }
 }

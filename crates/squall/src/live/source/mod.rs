@@ -10,6 +10,7 @@ mod change;
 mod conn;
 mod next;
 mod poll;
+pub(in crate::live) mod session;
 mod state;
 
 use std::any::Any;
@@ -26,7 +27,7 @@ use super::connection::{Connection, Incoming};
 use super::mailbox::CoreMailbox;
 use super::ticket::Ticket;
 use crate::web::now_ms;
-use state::State;
+use state::{Received, State};
 
 #[cfg(doc)]
 use squall_hub::roster::Roster;
@@ -42,11 +43,23 @@ pub struct LiveSource {
 impl LiveSource {
     /// A source of `live`'s followers. `wake` is called from any thread when [`Source::drain`] is due.
     pub fn new(live: &Live, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let mailbox = Arc::new(CoreMailbox::new(wake));
+        let mailbox = Arc::new(CoreMailbox::new(live.next_core_number(), wake));
         live.add_core(&mailbox);
         Self {
             state: RefCell::new(State::new(live.clone(), mailbox.clone())),
             mailbox,
+        }
+    }
+
+    /// Asks the application for every decision that is due. Nothing of ours is borrowed while its code runs.
+    fn decide(&self) {
+        loop {
+            let Some(job) = self.state.borrow_mut().jobs.pop_front() else {
+                return;
+            };
+            if let Some(told) = job.start(&self.mailbox) {
+                self.state.borrow_mut().session_told(told);
+            }
         }
     }
 
@@ -66,24 +79,35 @@ impl LiveSource {
 impl Source for LiveSource {
     fn attach(&self, conn: ConnId, ticket: &(dyn Any + Send + Sync)) -> Option<Attached> {
         let ticket = ticket.downcast_ref::<Ticket>()?;
-        self.state.borrow_mut().attach(conn, ticket)
+        let attached = self.state.borrow_mut().attach(conn, ticket);
+        self.decide();
+        attached
     }
 
     fn detach(&self, follower: u32) {
         self.state.borrow_mut().detach(follower);
+        self.decide();
     }
 
     fn drain(&self, ready: &mut Vec<ConnId>) {
+        self.state.borrow_mut().catch_up();
+        self.decide();
         self.state.borrow_mut().drain(ready);
     }
 
     fn next(&self, follower: u32, position: u64, room: usize, out: &mut Vec<Frame>) -> After {
-        self.state.borrow_mut().next(follower, position, room, out)
+        let after = self.state.borrow_mut().next(follower, position, room, out);
+        self.decide();
+        after
     }
 
     fn received(&self, follower: u32, message: Message) {
-        let Some((on_message, owner, kind)) = self.state.borrow_mut().received(follower, message.len())
-        else {
+        let received = self.state.borrow_mut().received(follower, message.len());
+        if let Some(Received::Session) = received {
+            self.state.borrow_mut().session_message(follower, &message);
+            return self.decide();
+        }
+        let Some(Received::Message(on_message, owner, kind)) = received else {
             return;
         };
         on_message(Incoming {
@@ -103,6 +127,8 @@ impl Source for LiveSource {
         let mut state = self.state.borrow_mut();
         state.sweep(now_ms());
         state.tick(now, ready);
+        drop(state);
+        self.decide();
     }
 
     fn shutdown(&self) {

@@ -23,6 +23,13 @@ impl State {
         if conn.spec.door == Door::Poll {
             return self.next_poll(follower, position, after, upto);
         }
+        if conn.session.is_some() {
+            self.session_next(follower);
+        }
+        let Some(record) = self.roster.get_mut(follower) else {
+            return After::Close;
+        };
+        let conn = &mut record.data;
         if self.shutting_down || conn.ending.is_some() {
             return self.farewell(follower, position, room, out);
         }
@@ -54,7 +61,10 @@ impl State {
         for _ in 0..batch.gaps {
             counters.add(&counters.gaps);
         }
-        if batch.close {
+        if batch.lost {
+            let reached = batch.reached;
+            self.session_lost(follower, reached);
+        } else if batch.close {
             self.end(follower, Ending::Behind);
             let position = out[start..].last().map_or(position, |last| last.position);
             return self.farewell(follower, position, 0, out);
@@ -82,10 +92,13 @@ impl State {
         let Some(record) = self.roster.get_mut(follower) else {
             return After::Close;
         };
+        if record.data.session.is_some() {
+            return self.session_farewell(follower, position, room, out);
+        }
         let conn = &mut record.data;
         let mut asides = 0;
         // Who closes by a handle may have said why just before.
-        if matches!(conn.ending, Some(Ending::Said(_))) {
+        if matches!(conn.ending.as_deref(), Some(Ending::Said(_))) {
             asides = conn.offer(position, room, out);
             if asides as usize == room {
                 return After::Stay;
@@ -93,13 +106,15 @@ impl State {
         }
         // A stream has none: its end says enough, and a browser comes back by itself.
         if conn.spec.door == Door::Ws {
-            let bytes = match &conn.ending {
+            let bytes = match conn.ending.as_deref() {
                 Some(Ending::Behind) => close_frame(CLOSE_BEHIND, "behind: come back with your cursor"),
                 Some(Ending::Revoked) => close_frame(CLOSE_ENDED, "ended"),
                 Some(Ending::ComeBack) => close_frame(CLOSE_COME_BACK, "come back with your cursor"),
                 Some(Ending::TooBig) => close_frame(CLOSE_TOO_BIG, "the message is too big"),
                 Some(Ending::Said(frame)) => frame.clone(),
-                None => close_frame(CLOSE_RESTART, "come back with your cursor"),
+                Some(Ending::Disconnect(_)) | None => {
+                    close_frame(CLOSE_RESTART, "come back with your cursor")
+                }
             };
             out.push(Frame {
                 bytes,

@@ -30,7 +30,7 @@ impl State {
         let Some(record) = self.roster.get_mut(follower) else {
             return After::Close;
         };
-        let revoked = matches!(record.data.ending, Some(Ending::Revoked));
+        let revoked = matches!(record.data.ending.as_deref(), Some(Ending::Revoked));
         let ending = record.data.ending.is_some();
         let (due, gap_after) = record
             .data

@@ -1,6 +1,6 @@
 //! The followers of one core: coming, going, being named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use squall_hub::roster::{Join, Roster};
 use super::batch::Batch;
 use super::cache::{Frames, Make};
 use super::conn::{Conn, Ending, Poll};
+use super::session::{Job, Times};
 use crate::live::access::Door;
 use crate::live::api::Live;
 use crate::live::connection::{Direct, Window};
@@ -38,9 +39,21 @@ pub(super) struct State {
     /// When each long-poll ends.
     pub(super) polls: BTreeSet<(Instant, u32)>,
     pub(super) shutting_down: bool,
+    /// Decisions about sessions that nobody has asked for yet.
+    pub(super) jobs: VecDeque<Job>,
+    /// When something is due for a session.
+    pub(super) times: Times,
     /// Spare vectors.
     pub(super) directs: Vec<Direct>,
     tags: Vec<u32>,
+}
+
+/// What to do with a message.
+pub(super) enum Received {
+    /// It has commands.
+    Session,
+    /// A door wants it; whose it is.
+    Message(OnMessage, u64, u32),
 }
 
 impl State {
@@ -54,6 +67,8 @@ impl State {
             named: Vec::new(),
             polls: BTreeSet::new(),
             shutting_down: false,
+            jobs: VecDeque::new(),
+            times: Times::default(),
             directs: Vec::new(),
             tags: Vec::new(),
             mailbox,
@@ -75,6 +90,7 @@ impl State {
             bias: 0,
             ending: None,
             extra: None,
+            session: None,
         };
         let grant = &ticket.grant;
         let follower = self.roster.join(Join {
@@ -83,6 +99,9 @@ impl State {
             policy: grant.policy,
             data,
         });
+        if let Some(session) = &ticket.session {
+            return Some(self.session_begins(follower, session));
+        }
         self.live.inner.counters.came(door);
         for (topic, own) in &grant.topics {
             let style = own.unwrap_or(style);
@@ -155,9 +174,13 @@ impl State {
 
     pub(super) fn detach(&mut self, follower: u32) {
         self.changed();
+        self.session_ends(follower);
         let Some(conn) = self.roster.leave(follower) else {
             return;
         };
+        if conn.spec.session.is_some() {
+            return;
+        }
         self.live.inner.counters.left(conn.spec.door);
         if let Some(poll) = conn.extra.and_then(|extra| extra.poll) {
             self.polls.remove(&(poll.deadline, follower));
@@ -190,6 +213,7 @@ impl State {
                 }
             }
         }
+        self.session_tick(now);
         ready.append(&mut self.named);
     }
 
@@ -206,8 +230,8 @@ impl State {
         (spec.door == Door::Sse && !spec.heartbeat.is_empty()).then(|| spec.heartbeat.clone())
     }
 
-    /// A message of `bytes` came in: what to do with it, and whose it is.
-    pub(super) fn received(&mut self, follower: u32, bytes: usize) -> Option<(OnMessage, u64, u32)> {
+    /// A message of `bytes` came in: what to do with it.
+    pub(super) fn received(&mut self, follower: u32, bytes: usize) -> Option<Received> {
         let record = self.roster.get(follower)?;
         if record.data.ending.is_some() {
             return None;
@@ -217,8 +241,11 @@ impl State {
             self.mailbox.wake();
             return None;
         }
+        if record.data.session.is_some() {
+            return Some(Received::Session);
+        }
         let on_message = record.data.spec.on_message.clone()?;
-        Some((on_message, record.owner, record.kind))
+        Some(Received::Message(on_message, record.owner, record.kind))
     }
 
     /// What a handle to the connection is made of.
@@ -242,9 +269,9 @@ impl State {
             Ending::Behind => counters.add(&counters.closed_behind),
             Ending::Revoked => counters.add(&counters.ended),
             Ending::ComeBack => counters.add(&counters.sent_back),
-            Ending::TooBig | Ending::Said(_) => (),
+            Ending::TooBig | Ending::Said(_) | Ending::Disconnect(_) => (),
         }
-        conn.ending = Some(ending);
+        conn.ending = Some(Box::new(ending));
         self.named.push(conn.id);
     }
 
