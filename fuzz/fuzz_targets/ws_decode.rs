@@ -1,8 +1,10 @@
-//! WebSocket frames: the same events however the input is cut, within the limits, in both roles.
+//! WebSocket frames: the same events however the input is cut, within the limits, in both roles, compressed or not.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall_wire::ws::{DecodeLimits, Decoder, Event, Role, Violation, is_close_code};
+use squall_wire::ws::{
+    DecodeLimits, Decoder, Event, History, Inflate, Inflater, Role, Violation, is_close_code,
+};
 
 const LIMITS: DecodeLimits = DecodeLimits {
     frame_bytes_max: 512,
@@ -10,9 +12,19 @@ const LIMITS: DecodeLimits = DecodeLimits {
     fragments_max: 8,
 };
 
+/// What was agreed with the peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Plain,
+    Deflates,
+    Remembers,
+}
+
 /// The events as text, and what ended them.
-fn decode(role: Role, input: &[u8], cuts: &[u8]) -> (Vec<String>, Option<Violation>) {
+fn decode(role: Role, peer: Peer, input: &[u8], cuts: &[u8]) -> (Vec<String>, Option<Violation>) {
     let mut decoder = Decoder::new(role);
+    let mut inflater = Inflater::new();
+    let mut history = (peer == Peer::Remembers).then(|| History::new(9));
     let mut events = Vec::new();
     let mut rest = input.to_vec();
     let mut rest = &mut rest[..];
@@ -26,7 +38,11 @@ fn decode(role: Role, input: &[u8], cuts: &[u8]) -> (Vec<String>, Option<Violati
         let part_bytes = part.len();
         let mut at = 0;
         while at < part_bytes {
-            match decoder.decode(&mut part[at..], &LIMITS) {
+            let inflate = (peer != Peer::Plain).then(|| Inflate {
+                inflater: &mut inflater,
+                history: history.as_mut(),
+            });
+            match decoder.decode_with(&mut part[at..], &LIMITS, inflate) {
                 Ok((bytes, event)) => {
                     assert!(bytes > 0 && (event.is_some() || at + bytes == part_bytes));
                     at += bytes;
@@ -64,7 +80,12 @@ fuzz_target!(|data: &[u8]| {
     } else {
         Role::Client
     };
-    let whole = decode(role, input, &[]);
-    assert_eq!(decode(role, input, cuts), whole);
-    assert_eq!(decode(role, input, &[1]), whole);
+    let peer = match cuts[0] >> 1 & 3 {
+        0 => Peer::Plain,
+        1 | 2 => Peer::Deflates,
+        _ => Peer::Remembers,
+    };
+    let whole = decode(role, peer, input, &[]);
+    assert_eq!(decode(role, peer, input, cuts), whole);
+    assert_eq!(decode(role, peer, input, &[1]), whole);
 });

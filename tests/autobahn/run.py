@@ -1,8 +1,7 @@
-"""Autobahn's WebSocket cases 1 to 10 against the echo of a server program.
+"""Autobahn's WebSocket cases against the echo of a server program, compressed messages (12 and 13) among them.
 
 Usage: run.py SERVER_PROGRAM
-The program is started with `--port 0` and says `listening on ADDRESS`. Cases 12 and 13 (compression) are left out.
-Ends with `N passed, M failed` and exit status 1 when a case failed.
+The program is started with `--port 0` and says `listening on ADDRESS`. Ends with `N passed, M failed` and exit status 1 when a case failed.
 """
 
 import asyncio
@@ -12,10 +11,10 @@ import threading
 
 from kosoku import FailureError, run_fuzzingclient
 
-# There is no group 8.
-CASES = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
+# There are no groups 8 and 11.
+CASES = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13)]
 # As many as there are today: a suite that silently became smaller is no success.
-CASES_MIN = 301
+CASES_MIN = 517
 ADDRESS_DEADLINE_S = 60
 SUITE_DEADLINE_S = 1200
 
@@ -43,7 +42,9 @@ async def results_of(url):
 
 
 def main():
-    command = [sys.argv[1], "--port", "0", "--cores", "1"]
+    # The suite's own programs fail on an answer that is not compressed where that was agreed, though it may be (RFC 7692,
+    # section 6): they hash it as text.
+    command = [sys.argv[1], "--port", "0", "--cores", "1", "--deflate-floor", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             results = asyncio.run(results_of(f"ws://{address(server)}/ws/echo"))

@@ -29,6 +29,9 @@ struct Args {
     /// The certificate's key in PEM.
     #[arg(long, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// WebSocket messages shorter than this are not compressed; 0 compresses all.
+    #[arg(long, default_value_t = Limits::default().ws_deflate.floor_bytes)]
+    deflate_floor: u32,
     /// Cores that serve.
     #[arg(long, default_value_t = 1)]
     cores: usize,
@@ -47,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut limits = Limits::default();
     limits.ws.frame_bytes_max = MESSAGE_BYTES_MAX;
     limits.ws.message_bytes_max = MESSAGE_BYTES_MAX;
+    limits.ws_deflate.floor_bytes = args.deflate_floor;
     let mut routes = routes::routes(&live);
     if let Some(directory) = &args.files {
         routes = routes.merge(Files::directory(directory)?.router("/files/"));

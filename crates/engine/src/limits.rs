@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_wire::h1::{BodyLimits, HeadLimits};
-use squall_wire::ws::DecodeLimits;
+use squall_wire::ws::{DecodeLimits, DeflateLimits};
 
 use crate::networks::Networks;
 
@@ -73,6 +73,9 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// WebSocket messages and frames: bytes (1 MiB), fragments of one message (131,072).
     pub ws: DecodeLimits,
+    /// Compressed WebSocket messages (RFC 7692), where the client offers them and the handler does not mind: on, from 512 bytes
+    /// on, without reference to earlier messages.
+    pub ws_deflate: DeflateLimits,
     /// What a WebSocket handler may leave unread, or unsent, before back-pressure begins, in bytes. Default 64 KiB.
     pub ws_buffer_bytes: usize,
     /// HTTP/2 connections.
@@ -164,6 +167,7 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
             ws: DecodeLimits::default(),
+            ws_deflate: DeflateLimits::default(),
             ws_buffer_bytes: 64 * 1024,
             h2: H2Limits::default(),
         }

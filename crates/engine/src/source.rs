@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::Response;
+use squall_wire::ws::Deflate;
 
 use crate::ws::Message;
 
@@ -38,7 +39,8 @@ pub enum Framing {
 
 /// A response extension: once the head is written, the connection is parked and follows what `ticket` asks for.
 ///
-/// With [`Framing::WebSocket`] the response is the `101` of the handshake; with [`Framing::Answer`] nothing of the
+/// With [`Framing::WebSocket`] the response is the `101` of the handshake, and messages may be compressed if it also carries the
+/// peer's [`DeflateOffer`](squall_wire::ws::DeflateOffer); with [`Framing::Answer`] nothing of the
 /// response is written, but its header fields are added to the answer that comes later.
 #[derive(Clone)]
 pub struct Park {
@@ -84,6 +86,18 @@ pub enum After {
 pub trait Source {
     /// `conn` is parked with this ticket from now on. `None`: the ticket is not one of ours; the connection is closed.
     fn attach(&self, conn: ConnId, ticket: &(dyn Any + Send + Sync)) -> Option<Attached>;
+
+    /// As [`Source::attach`], for a WebSocket whose peer reads compressed messages too: frames for it may be those of
+    /// [`crate::ws::encode_shared`]. What the peer compresses is undone before [`Source::received`].
+    fn attach_deflated(
+        &self,
+        conn: ConnId,
+        ticket: &(dyn Any + Send + Sync),
+        deflate: &Deflate,
+    ) -> Option<Attached> {
+        let _ = deflate;
+        self.attach(conn, ticket)
+    }
 
     /// The follower's connection is gone. Called exactly once for each follower, except after [`After::Respond`].
     fn detach(&self, follower: u32);

@@ -3,6 +3,8 @@
 //! The handler has a [`Socket`]; the core has the connection. Between them is a channel with back-pressure both ways:
 //! a handler that does not receive stops its peer, a peer that does not read stops the handler.
 
+mod deflate;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -17,6 +19,9 @@ use squall_wire::ws::{
 
 use crate::core::link::{Link, Note};
 use crate::source::ConnId;
+
+pub use deflate::{DEFLATE_BYTES_MAX, DEFLATE_KINDS, deflate_kind, encode_shared};
+pub(crate) use deflate::{Reading, Writing};
 
 /// One WebSocket message, as an application sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +94,7 @@ pub fn check_handshake(parts: &http::request::Parts) -> Result<Accept, UpgradeEr
 /// when its handler panics.
 pub struct Socket {
     channel: Arc<Channel>,
+    writing: Writing,
 }
 
 /// The socket is closed: nothing can be sent any more.
@@ -104,8 +110,8 @@ impl fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 impl Socket {
-    pub(crate) fn new(channel: Arc<Channel>) -> Self {
-        Socket { channel }
+    pub(crate) fn new(channel: Arc<Channel>, writing: Writing) -> Self {
+        Socket { channel, writing }
     }
 
     /// The next message; none when the connection has ended, see [`Socket::close_code`] for how.
@@ -125,10 +131,17 @@ impl Socket {
     /// [`Closed`], when the connection has ended or a close was sent.
     pub async fn send(&mut self, message: Message) -> Result<(), Closed> {
         poll_fn(|cx| self.channel.poll_room(cx)).await?;
-        match &message {
-            Message::Text(text) => self.channel.write(Opcode::Text, text.as_bytes()),
-            Message::Binary(data) => self.channel.write(Opcode::Binary, data),
+        let (opcode, payload) = match &message {
+            Message::Text(text) => (Opcode::Text, text.as_bytes()),
+            Message::Binary(data) => (Opcode::Binary, &data[..]),
+        };
+        if let Writing::Plain = self.writing {
+            return self.channel.write(opcode, payload);
         }
+        // Compressed before the core is kept from the channel.
+        let mut frame = Vec::new();
+        self.writing.encode(opcode, payload, &mut frame);
+        self.channel.write_frame(&frame)
     }
 
     /// Sends a ping; at most 125 bytes of `payload` are sent. The engine pings quiet peers by itself.
@@ -254,6 +267,17 @@ impl Channel {
             return Err(Closed);
         }
         encode_frame(opcode, payload, &mut state.outbound);
+        drop(state);
+        self.tell();
+        Ok(())
+    }
+
+    fn write_frame(&self, frame: &[u8]) -> Result<(), Closed> {
+        let mut state = self.lock();
+        if state.close_sent || state.ended.is_some() {
+            return Err(Closed);
+        }
+        state.outbound.extend_from_slice(frame);
         drop(state);
         self.tell();
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use squall_engine::wire::ws::DeflateLimits;
 use squall_engine::{H2Limits, Limits, Networks};
 
 const GUIDE: &str = include_str!("../../../docs/guide/limits.md");
@@ -70,6 +71,7 @@ fn all() -> Vec<(&'static str, String)> {
         close_timeout,
         drain_timeout,
         ws,
+        ws_deflate,
         ws_buffer_bytes,
         h2,
     } = Limits::default();
@@ -115,8 +117,27 @@ fn all() -> Vec<(&'static str, String)> {
         ("ws.fragments_max", count(ws.fragments_max)),
         ("ws_buffer_bytes", bytes(ws_buffer_bytes as u64)),
     ];
+    all.extend(all_of_deflate(&ws_deflate));
     all.extend(all_of_h2(&h2));
     all
+}
+
+fn all_of_deflate(limits: &DeflateLimits) -> Vec<(&'static str, String)> {
+    let DeflateLimits {
+        enabled,
+        floor_bytes,
+        level,
+        window_bits_max,
+        context_takeover,
+    } = limits;
+    let switch = |on: &bool| (if *on { "on" } else { "off" }).to_owned();
+    vec![
+        ("ws_deflate.enabled", switch(enabled)),
+        ("ws_deflate.floor_bytes", bytes(*floor_bytes)),
+        ("ws_deflate.level", count(*level)),
+        ("ws_deflate.window_bits_max", count(*window_bits_max)),
+        ("ws_deflate.context_takeover", switch(context_takeover)),
+    ]
 }
 
 fn all_of_h2(limits: &H2Limits) -> Vec<(&'static str, String)> {

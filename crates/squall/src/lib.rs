@@ -53,6 +53,7 @@ pub mod web;
 pub mod xsrf;
 
 pub use server::Server;
+pub use squall_engine::wire::ws::DeflateLimits;
 pub use squall_engine::{
     Address, Deadline, Error, H2Limits, Handle, Limits, Listen, Networks, Proxied, ProxyProtocol,
     UNIX_MODE_DEFAULT, raise_descriptor_limit, raw,

@@ -14,6 +14,7 @@ use squall_wire::h1::{
     BodyFraming, Encoded, Reject, ResponseHead, ResponseLength, encode_chunk_end, encode_chunk_start,
     encode_head, encode_last_chunk,
 };
+use squall_wire::ws::Deflate;
 
 use crate::app::{App, BoxError};
 use crate::body::BodyErrorKind;
@@ -180,13 +181,16 @@ impl<A: App> Core<A> {
             return true;
         }
         if !parts.extensions.is_empty() {
-            if let Some(park) = parts.extensions.remove::<Park>() {
-                self.answer_parked(http, parts, park);
-                return true;
-            }
-            if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
-                self.answer_upgrade(http, parts, upgrade);
-                return true;
+            match self.becomes(parts) {
+                Some(Becomes::Parked(park, deflate)) => {
+                    self.answer_parked(http, parts, park, deflate);
+                    return true;
+                }
+                Some(Becomes::WebSocket(upgrade, deflate)) => {
+                    self.answer_upgrade(http, parts, upgrade, deflate);
+                    return true;
+                }
+                None => {}
             }
         }
         // 1xx ends no request; 600 and more mean nothing (RFC 9110, section 15).
@@ -473,14 +477,14 @@ impl<A: App> Core<A> {
     }
 
     /// A response that parks its connection.
-    fn answer_parked(&self, http: &mut Http, parts: &Parts, park: Park) {
+    fn answer_parked(&self, http: &mut Http, parts: &Parts, park: Park, deflate: Option<Deflate>) {
         let length = match park.framing {
             Framing::Answer => {
                 http.parked_headers = Some(Box::new(parts.headers.clone()));
                 if let Some(exchange) = &mut http.exchange {
                     exchange.began = UNMEASURED;
                 }
-                http.becomes = Some(Becomes::Parked(park));
+                http.becomes = Some(Becomes::Parked(park, None));
                 return;
             }
             Framing::Stream => ResponseLength::UntilClose,
@@ -503,11 +507,11 @@ impl<A: App> Core<A> {
             http.closing = true;
             return;
         }
-        http.becomes = Some(Becomes::Parked(park));
+        http.becomes = Some(Becomes::Parked(park, deflate));
     }
 
     /// The `101` of a WebSocket that has a handler.
-    fn answer_upgrade(&self, http: &mut Http, parts: &Parts, upgrade: OnUpgrade) {
+    fn answer_upgrade(&self, http: &mut Http, parts: &Parts, upgrade: OnUpgrade, deflate: Option<Deflate>) {
         if parts.status != StatusCode::SWITCHING_PROTOCOLS {
             tracing::error!(status = %parts.status, "an upgrade must be answered with 101; the answer is 500");
             return self.refuse(http, &FAILED);
@@ -517,7 +521,7 @@ impl<A: App> Core<A> {
         }
         if self.encode_answer(http, parts, ResponseLength::Exact(0)) {
             http.exchange = None;
-            http.becomes = Some(Becomes::WebSocket(upgrade));
+            http.becomes = Some(Becomes::WebSocket(upgrade, deflate));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::metrics::count::Counter;
 use crate::metrics::{Activity, Protocol, TimedOut};
 use crate::socket::Socket;
 use crate::source::{After, ConnId, Frame, Framing, Park};
-use crate::ws::{Message, reply_to_close};
+use crate::ws::{Message, Reading, reply_to_close};
 
 /// Rounds of gather-writes that one connection gets before the others have their turn.
 const ROUNDS_MAX: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) struct Follow {
     pinged: bool,
     /// The last frames are written or owed; then the connection ends.
     closing: bool,
+    /// The peer of a WebSocket may compress what it sends.
+    inflates: bool,
     /// What a quiet connection does not need.
     extra: Option<Box<Extra>>,
 }
@@ -53,6 +55,9 @@ struct Extra {
     /// The request of a long-poll.
     http: Option<Box<Http>>,
 }
+
+// There are as many of these as there are followers.
+const _: () = assert!(size_of::<Follow>() == 24);
 
 impl Extra {
     fn is_needed(&self) -> bool {
@@ -181,12 +186,16 @@ enum Written {
 impl<A: App> Core<A> {
     /// The head of the answer is written: turns the connection into what it said.
     pub(crate) fn become_other(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, becomes: Becomes) {
-        let park = match becomes {
-            Becomes::WebSocket(upgrade) => return self.become_websocket(id, http, upgrade),
-            Becomes::Parked(park) => park,
+        let (park, deflate) = match becomes {
+            Becomes::WebSocket(upgrade, deflate) => return self.become_websocket(id, http, upgrade, deflate),
+            Becomes::Parked(park, deflate) => (park, deflate),
         };
         let Park { framing, ticket } = park;
-        let Some(attached) = self.source.attach(id, &*ticket) else {
+        let attached = match &deflate {
+            None => self.source.attach(id, &*ticket),
+            Some(deflate) => self.source.attach_deflated(id, &*ticket, deflate),
+        };
+        let Some(attached) = attached else {
             tracing::error!(
                 "a response parks its connection with a ticket that no source knows; it is closed"
             );
@@ -199,6 +208,7 @@ impl<A: App> Core<A> {
             framing,
             pinged: false,
             closing: false,
+            inflates: deflate.is_some(),
             extra: None,
         };
         let mut early = Bytes::new();
@@ -430,8 +440,13 @@ impl<A: App> Core<A> {
                 }
                 let follower = follow.follower;
                 let decoder = follow.extra.as_mut().and_then(|e| e.decoder.take());
+                let reading = if follow.inflates {
+                    Reading::Deflated(None)
+                } else {
+                    Reading::Plain
+                };
                 drop(conns);
-                self.follow_messages(id, follower, decoder, bytes);
+                self.follow_messages(id, follower, (decoder, reading), bytes);
             }
         }
     }
@@ -440,13 +455,13 @@ impl<A: App> Core<A> {
         self: &Rc<Self>,
         id: ConnId,
         follower: u32,
-        decoder: Option<Decoder>,
+        (decoder, mut reading): (Option<Decoder>, Reading),
         bytes: &mut [u8],
     ) {
         let mut decoder = decoder.unwrap_or_else(|| Decoder::new(Role::Server));
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (used, event) = match decoder.decode(rest, &self.limits.ws) {
+            let (used, event) = match reading.decode(&mut decoder, rest, &self.limits.ws) {
                 Ok(decoded) => decoded,
                 Err(violation) => {
                     self.follow_control(id, close_frame(violation.code, violation.reason), true);

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::app::App;
 use crate::body::{BodyErrorKind, Judge};
+pub(crate) use crate::conn::becomes::Becomes;
 use crate::conn::h2::PREFACE;
 use crate::conn::outbox::{Flushed, Outbox};
 use crate::conn::small;
@@ -25,8 +26,7 @@ use crate::core::slab::State;
 use crate::file::FileFrames;
 use crate::limits::{BUFFER_BYTES_MAX, Tick};
 use crate::socket::Speaks;
-use crate::source::{ConnId, Framing, Park};
-use crate::ws::OnUpgrade;
+use crate::source::{ConnId, Framing};
 
 /// One HTTP/1 connection that is not parked.
 #[derive(Default)]
@@ -117,12 +117,6 @@ impl Drop for Incoming {
         // Whoever still reads this body must not wait for ever. Says nothing new if the end has come.
         self.channel.fail(BodyErrorKind::Gone);
     }
-}
-
-/// What an HTTP connection turns into.
-pub(crate) enum Becomes {
-    Parked(Park),
-    WebSocket(OnUpgrade),
 }
 
 /// [`Exchange::began`] of a long-poll, which is meant to wait.
@@ -343,7 +337,7 @@ impl<A: App> Core<A> {
         // Earlier answers do not wait behind a long-poll.
         let waits = http.is_owed()
             && (http.outbox.has_file()
-                || matches!(&http.becomes, Some(Becomes::Parked(park)) if park.framing == Framing::Answer));
+                || matches!(&http.becomes, Some(Becomes::Parked(park, _)) if park.framing == Framing::Answer));
         if !waits && let Some(becomes) = http.becomes.take() {
             return self.become_other(id, http, becomes);
         }

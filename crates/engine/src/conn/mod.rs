@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod attend;
+mod becomes;
 mod feed;
 pub(crate) mod follow;
 pub(crate) mod h2;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use squall_wire::ws::{Decoder, Event, Role, ping_frame, pong_frame};
+use squall_wire::ws::{Decoder, Deflate, Event, Role, ping_frame, pong_frame};
 
 use crate::app::App;
 use crate::conn::http::Http;
@@ -13,7 +13,7 @@ use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::metrics::TimedOut;
 use crate::source::ConnId;
-use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Socket, reply_to_close};
+use crate::ws::{ABNORMAL, Channel, Message, NO_STATUS, OnUpgrade, Reading, Socket, Writing, reply_to_close};
 
 /// Writes of one connection before the others have their turn.
 const ROUNDS_MAX: usize = 16;
@@ -22,6 +22,7 @@ const ROUNDS_MAX: usize = 16;
 pub(crate) struct WebSocket {
     pub(crate) channel: Arc<Channel>,
     decoder: Decoder,
+    reading: Reading,
     /// Frames that the socket has taken up to `written_bytes`.
     pub(crate) owed: Vec<u8>,
     written_bytes: usize,
@@ -84,7 +85,13 @@ impl<A: App> Drop for Running<A> {
 
 impl<A: App> Core<A> {
     /// The handshake is written: the handler begins.
-    pub(crate) fn become_websocket(self: &Rc<Self>, id: ConnId, mut http: Box<Http>, upgrade: OnUpgrade) {
+    pub(crate) fn become_websocket(
+        self: &Rc<Self>,
+        id: ConnId,
+        mut http: Box<Http>,
+        upgrade: OnUpgrade,
+        deflate: Option<Deflate>,
+    ) {
         let Some(callback) = upgrade.take() else {
             tracing::error!("a response with an upgrade was used twice; the connection is closed");
             self.put_http(id, http);
@@ -94,6 +101,7 @@ impl<A: App> Core<A> {
         let ws = WebSocket {
             channel: channel.clone(),
             decoder: Decoder::new(Role::Server),
+            reading: Reading::new(deflate.as_ref()),
             owed: http.outbox.take_all().to_vec(),
             written_bytes: 0,
             pace: Pace::default(),
@@ -111,7 +119,7 @@ impl<A: App> Core<A> {
             conn.state = State::WebSocket(Box::new(ws));
             conn.deadline = self.after(self.limits.ping_interval);
         }
-        let handler = callback(Socket::new(channel));
+        let handler = callback(Socket::new(channel, Writing::new(deflate)));
         let running = Running::new(self.clone());
         self.spawn_for(id, async move {
             let _running = running;
@@ -130,7 +138,8 @@ impl<A: App> Core<A> {
         ws.pinged = false;
         let mut rest = bytes;
         while !rest.is_empty() && !ws.over {
-            let (used, event) = match ws.decoder.decode(rest, &self.limits.ws) {
+            let WebSocket { decoder, reading, .. } = &mut *ws;
+            let (used, event) = match reading.decode(decoder, rest, &self.limits.ws) {
                 Ok(decoded) => decoded,
                 Err(violation) => {
                     ws.channel.close(violation.code, violation.reason);

@@ -1,11 +1,12 @@
 //! What a door hands to a core: everything about a follower-to-be.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
 use squall_engine::source::{Framing, Park};
+use squall_engine::ws::DEFLATE_KINDS;
 use squall_hub::Cursor;
 
 use super::access::{Door, Grant, Moment};
@@ -37,6 +38,22 @@ pub(crate) struct Spec {
     pub(crate) protocols: Vec<String>,
     /// Its connections are sessions.
     pub(crate) session: Option<SessionSpec>,
+    /// Messages of a WebSocket may be compressed, if its peer likes.
+    pub(crate) may_deflate: bool,
+    /// How frames for this connection are compressed: one of [`DEFLATE_KINDS`], if they are.
+    pub(crate) deflate: Option<u8>,
+    /// The same with `deflate` set, made on first need: a connection that compresses has no more of its own than another.
+    deflated: Deflated,
+}
+
+/// A copy of a specification is about to be changed, so it makes its own.
+#[derive(Default)]
+struct Deflated([OnceLock<Arc<Spec>>; DEFLATE_KINDS]);
+
+impl Clone for Deflated {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Spec {
@@ -52,6 +69,23 @@ impl Spec {
             any_origin: false,
             protocols: Vec::new(),
             session: None,
+            may_deflate: true,
+            deflate: None,
+            deflated: Deflated::default(),
+        }
+    }
+
+    /// The same for connections whose frames are compressed in this way.
+    pub(crate) fn deflated(&self, kind: usize) -> Arc<Spec> {
+        let make = || {
+            Arc::new(Spec {
+                deflate: Some(kind as u8),
+                ..self.clone()
+            })
+        };
+        match self.deflated.0.get(kind) {
+            Some(made) => made.get_or_init(make).clone(),
+            None => make(),
         }
     }
 }

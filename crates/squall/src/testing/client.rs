@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
+use squall_engine::wire::ws::DeflateRequest;
 
 use super::answer::{Answer, read_answer, read_head, read_rest};
 use super::raw::RawConn;
@@ -88,6 +89,7 @@ impl Client {
             target: target.to_owned(),
             headers,
             body: Vec::new(),
+            deflate: None,
         }
     }
 
@@ -119,6 +121,7 @@ pub struct RequestBuilder<'c> {
     target: String,
     headers: HeaderMap,
     body: Vec<u8>,
+    deflate: Option<DeflateRequest>,
 }
 
 impl RequestBuilder<'_> {
@@ -208,6 +211,19 @@ impl RequestBuilder<'_> {
         Err(read_rest(&mut conn, &self.method, status, headers))
     }
 
+    /// Offers to compress the messages of a WebSocket (RFC 7692).
+    #[must_use]
+    pub fn compressed(mut self, request: DeflateRequest) -> Self {
+        let field = request.field();
+        set(
+            &mut self.headers,
+            "sec-websocket-extensions",
+            field.to_str().unwrap_or_default(),
+        );
+        self.deflate = Some(request);
+        self
+    }
+
     /// Opens a WebSocket.
     ///
     /// # Panics
@@ -225,7 +241,12 @@ impl RequestBuilder<'_> {
     /// Any other answer than 101.
     #[expect(clippy::result_large_err, reason = "the answer is what a test looks at")]
     pub fn try_open_ws(self) -> Result<WsClient, Answer> {
-        WsClient::open(self.client.addr, &self.target, &self.fields())
+        WsClient::open(
+            self.client.addr,
+            &self.target,
+            &self.fields(),
+            self.deflate.as_ref(),
+        )
     }
 
     fn fields(&self) -> HeaderMap {

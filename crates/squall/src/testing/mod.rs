@@ -34,6 +34,7 @@ pub use poll::PollAnswer;
 pub use raw::RawConn;
 pub use server::{TestServer, serve, serve_with};
 pub use squall_engine::wire::sse::ParsedEvent as SseEvent;
+pub use squall_engine::wire::ws::DeflateRequest;
 pub use sse::SseStream;
 pub use ws::{WsClient, WsEvent};
 

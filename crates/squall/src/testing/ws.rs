@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
 use squall_engine::wire::ws::{
-    DecodeLimits, Decoder, Event, Opcode, Role, check_response, client_key, encode_client_request,
-    encode_masked_frame,
+    DecodeLimits, Decoder, Deflate, DeflateRequest, Deflater, Event, History, Inflate, Inflater, Opcode,
+    Role, check_deflate_response, check_response, client_key, encode_client_request,
+    encode_masked_deflated_frame, encode_masked_frame,
 };
 
 use super::PATIENCE;
@@ -35,11 +36,38 @@ pub struct WsClient {
     conn: RawConn,
     headers: HeaderMap,
     decoder: Decoder,
+    compressing: Option<Compressing>,
+}
+
+/// What a client has that agreed to compress.
+struct Compressing {
+    deflater: Deflater,
+    forgets: bool,
+    inflater: Inflater,
+    history: Option<History>,
+}
+
+impl Compressing {
+    fn new(agreed: &Deflate) -> Self {
+        Self {
+            deflater: Deflater::new(agreed.level, agreed.client_window_bits),
+            forgets: !agreed.client_takeover,
+            inflater: Inflater::new(),
+            history: agreed
+                .server_takeover
+                .then(|| History::new(agreed.server_window_bits)),
+        }
+    }
 }
 
 impl WsClient {
     #[expect(clippy::result_large_err, reason = "the answer is what a test looks at")]
-    pub(super) fn open(addr: SocketAddr, target: &str, fields: &HeaderMap) -> Result<Self, Answer> {
+    pub(super) fn open(
+        addr: SocketAddr,
+        target: &str,
+        fields: &HeaderMap,
+        deflate: Option<&DeflateRequest>,
+    ) -> Result<Self, Answer> {
         let key = client_key(crate::random_bytes());
         let mut request = Vec::new();
         encode_client_request(target, &addr.to_string(), &key, fields, &mut request);
@@ -58,14 +86,25 @@ impl WsClient {
             .map(str::trim)
             .filter(|name| !name.is_empty())
             .collect();
-        if let Err(error) = check_response(StatusCode::SWITCHING_PROTOCOLS, &headers, &key, &offered) {
-            panic!("{error}: {headers:?}");
-        }
+        let status = StatusCode::SWITCHING_PROTOCOLS;
+        let checked = match deflate {
+            None => check_response(status, &headers, &key, &offered).map(|_| None),
+            Some(request) => {
+                check_deflate_response(status, &headers, &key, &offered, request).map(|(_, agreed)| agreed)
+            }
+        };
+        let agreed = checked.unwrap_or_else(|error| panic!("{error}: {headers:?}"));
         Ok(Self {
             conn,
             headers,
             decoder: Decoder::new(Role::Client),
+            compressing: agreed.as_ref().map(Compressing::new),
         })
+    }
+
+    /// Whether the server agreed to compress. Then this client compresses every message.
+    pub fn is_compressing(&self) -> bool {
+        self.compressing.is_some()
     }
 
     /// The fields of the response that opened it.
@@ -99,8 +138,18 @@ impl WsClient {
     }
 
     fn send_frame(&mut self, opcode: Opcode, payload: &[u8]) {
-        let mut frame = Vec::new();
-        encode_masked_frame(opcode, true, payload, crate::random_bytes(), &mut frame);
+        let (mut frame, key) = (Vec::new(), crate::random_bytes());
+        match &mut self.compressing {
+            Some(compressing) if matches!(opcode, Opcode::Text | Opcode::Binary) => {
+                if compressing.forgets {
+                    compressing.deflater.reset();
+                }
+                let mut deflated = Vec::new();
+                compressing.deflater.deflate(payload, &mut deflated);
+                encode_masked_deflated_frame(opcode, true, &deflated, key, &mut frame);
+            }
+            _ => encode_masked_frame(opcode, true, payload, key, &mut frame),
+        }
         self.conn.write(&frame);
     }
 
@@ -156,7 +205,11 @@ impl WsClient {
         };
         loop {
             if !self.conn.buffer.is_empty() {
-                let decoded = self.decoder.decode(&mut self.conn.buffer, &limits);
+                let inflate = self.compressing.as_mut().map(|compressing| Inflate {
+                    inflater: &mut compressing.inflater,
+                    history: compressing.history.as_mut(),
+                });
+                let decoded = self.decoder.decode_with(&mut self.conn.buffer, &limits, inflate);
                 let (taken, event) =
                     decoded.unwrap_or_else(|violation| panic!("the server breaks RFC 6455: {violation}"));
                 let event = event.map(owned);

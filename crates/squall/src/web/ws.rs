@@ -39,6 +39,7 @@ pub struct WebSocketUpgrade {
     protocol: Option<HeaderValue>,
     trusted_origins: Vec<String>,
     any_origin: bool,
+    uncompressed: bool,
 }
 
 impl WebSocketUpgrade {
@@ -71,6 +72,15 @@ impl WebSocketUpgrade {
         self
     }
 
+    /// Messages go out as they are, whatever the peer can read: where a secret and a stranger's words stand in one message, how
+    /// small it becomes tells of the secret. By default they are compressed where the peer offers it;
+    /// [`crate::Limits::ws_deflate`] says how.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.uncompressed = true;
+        self
+    }
+
     /// The response that makes the connection a WebSocket; `callback` then runs on the core that owns it. 403 for a page
     /// of another origin.
     pub fn on_upgrade<F, Fut>(self, callback: F) -> Response
@@ -88,6 +98,9 @@ impl WebSocketUpgrade {
         response
             .extensions_mut()
             .insert(squall_engine::OnUpgrade::new(callback));
+        if let Some(offer) = self.accept.deflate.filter(|_| !self.uncompressed) {
+            response.extensions_mut().insert(offer);
+        }
         response
     }
 }
@@ -120,6 +133,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
             protocol: None,
             trusted_origins: Vec::new(),
             any_origin: false,
+            uncompressed: false,
         })
     }
 }

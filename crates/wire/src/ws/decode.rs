@@ -5,16 +5,19 @@ use std::error::Error;
 use std::fmt;
 
 use super::close::{CloseFrame, parse_close};
+use super::deflate::Inflate;
 use super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, Role};
 use super::mask::{advance, mask};
-use super::message::{Message, Text};
+use super::message::{Deflated, Message};
 
 /// Limits of what comes in. Past each of them the connection is to be closed with 1009.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// The payload of one frame, in bytes. Default 1 MiB.
+    /// The payload of one frame, in bytes. Default 1 MiB. One of a compressed message may be larger by an eighth and
+    /// 1 KiB: what does not become smaller becomes that much larger at worst.
     pub frame_bytes_max: u64,
-    /// One message, in bytes. Default 1 MiB.
+    /// One message, in bytes. Default 1 MiB. Of a compressed one both what it becomes, and what comes of it: that with the
+    /// same eighth and 1 KiB more.
     pub message_bytes_max: u64,
     /// Frames of one message. Default 131,072: each costs the peer at least 6 bytes and us nothing to keep.
     pub fragments_max: u32,
@@ -64,7 +67,7 @@ impl Violation {
         Violation { code: 1002, reason }
     }
 
-    const fn too_big(reason: &'static str) -> Violation {
+    pub(super) const fn too_big(reason: &'static str) -> Violation {
         Violation { code: 1009, reason }
     }
 }
@@ -142,9 +145,26 @@ impl Decoder {
         input: &'a mut [u8],
         limits: &DecodeLimits,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        self.decode_with(input, limits, None)
+    }
+
+    /// As [`Decoder::decode`], from a peer that may compress if there is something to `inflate` with: then in every call for
+    /// that peer, otherwise in none. What it compressed comes out as the message that it is.
+    ///
+    /// # Errors
+    ///
+    /// As there. Of a compressed message what is wrong is said when all of it has come: 1007 for what is no DEFLATE data,
+    /// 1009 as soon as it becomes larger than a message may be.
+    #[inline]
+    pub fn decode_with<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        limits: &DecodeLimits,
+        inflate: Option<Inflate<'_>>,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
         // One whole message in one frame, by far the most frequent case: nothing is copied and nothing kept.
         if self.partial.is_none()
-            && let Some((header, header_bytes)) = Header::parse(input, self.role)?
+            && let Some((header, header_bytes)) = Header::parse(input, self.role, inflate.is_some())?
             && header.fin
             && header.payload_bytes <= (input.len() - header_bytes) as u64
         {
@@ -154,15 +174,20 @@ impl Decoder {
             if self.role == Role::Server {
                 mask(payload, header.mask);
             }
+            if header.deflated {
+                let event = inflated(header.opcode == Opcode::Text, payload, limits, inflate)?;
+                return Ok((end, Some(event)));
+            }
             return Ok((end, Some(whole_event(header.opcode, payload)?)));
         }
-        self.decode_partial(input, limits)
+        self.decode_partial(input, limits, inflate)
     }
 
     fn decode_partial<'a>(
         &mut self,
         input: &mut [u8],
         limits: &DecodeLimits,
+        inflate: Option<Inflate<'_>>,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
         let role = self.role;
         let partial = self.partial.get_or_insert_default();
@@ -170,14 +195,18 @@ impl Decoder {
         let event = loop {
             let frame = match partial.frame {
                 Some(frame) => frame,
-                None => match partial.take_header(input, &mut at, role, limits)? {
+                None => match partial.take_header(input, &mut at, role, limits, inflate.is_some())? {
                     Some(frame) => frame,
                     None => break None,
                 },
             };
-            let event = partial.take_payload(frame, input, &mut at)?;
-            if event.is_some() || (at == input.len() && partial.frame.is_some()) {
-                break event;
+            match partial.take_payload(frame, input, &mut at)? {
+                Some(Taken::Event(event)) => break Some(event),
+                Some(Taken::Deflated(Deflated { is_text, bytes })) => {
+                    break Some(inflated(is_text, &bytes, limits, inflate)?);
+                }
+                None if at == input.len() && partial.frame.is_some() => break None,
+                None => {}
             }
         };
         if partial.is_empty() {
@@ -214,12 +243,13 @@ impl Partial {
         at: &mut usize,
         role: Role,
         limits: &DecodeLimits,
+        may_deflate: bool,
     ) -> Result<Option<Open>, Violation> {
         let kept_bytes = usize::from(self.header_bytes);
         let new_bytes = (HEADER_BYTES_MAX - kept_bytes).min(input.len() - *at);
         self.header[kept_bytes..kept_bytes + new_bytes].copy_from_slice(&input[*at..*at + new_bytes]);
-        let Some((header, header_bytes)) = Header::parse(&self.header[..kept_bytes + new_bytes], role)?
-        else {
+        let header = &self.header[..kept_bytes + new_bytes];
+        let Some((header, header_bytes)) = Header::parse(header, role, may_deflate)? else {
             // A header that has all its bytes is read, so there is room for more.
             *at += new_bytes;
             self.header_bytes = (kept_bytes + new_bytes) as u8;
@@ -231,8 +261,14 @@ impl Partial {
 
         check_sequence(&header, self.message.as_ref(), self.fragments, limits)?;
         match header.opcode {
-            Opcode::Text => self.message = Some(Message::Text(Text::default())),
-            Opcode::Binary => self.message = Some(Message::Binary(Vec::new())),
+            Opcode::Text | Opcode::Binary if header.deflated => {
+                self.message = Some(Message::Deflated(Deflated {
+                    is_text: header.opcode == Opcode::Text,
+                    bytes: Vec::new(),
+                }));
+            }
+            Opcode::Text => self.message = Some(Message::new(true)),
+            Opcode::Binary => self.message = Some(Message::new(false)),
             _ => {}
         }
         if !header.opcode.is_control() {
@@ -243,6 +279,7 @@ impl Partial {
             fin,
             payload_bytes,
             mask,
+            ..
         } = header;
         let frame = Open {
             opcode,
@@ -260,7 +297,7 @@ impl Partial {
         mut frame: Open,
         input: &mut [u8],
         at: &mut usize,
-    ) -> Result<Option<Event<'static>>, Violation> {
+    ) -> Result<Option<Taken>, Violation> {
         let available = input.len() - *at;
         let bytes = usize::try_from(frame.left_bytes).map_or(available, |left| left.min(available));
         let payload = &mut input[*at..*at + bytes];
@@ -278,7 +315,8 @@ impl Partial {
                 return Ok(None);
             }
             let payload = &self.control[..usize::from(std::mem::take(&mut self.control_bytes))];
-            return whole_event(frame.opcode, payload).map(|event| Some(into_owned(event)));
+            let event = into_owned(whole_event(frame.opcode, payload)?);
+            return Ok(Some(Taken::Event(event)));
         }
         if let Some(message) = &mut self.message {
             message.push(payload, frame.fin.then_some(frame.left_bytes))?;
@@ -287,8 +325,34 @@ impl Partial {
             return Ok(None);
         }
         self.fragments = 0;
-        self.message.take().map(Message::finish).transpose()
+        match self.message.take() {
+            Some(Message::Deflated(deflated)) => Ok(Some(Taken::Deflated(deflated))),
+            Some(message) => message.finish().map(|event| Some(Taken::Event(event))),
+            None => Ok(None),
+        }
     }
+}
+
+/// What a frame has completed.
+enum Taken {
+    Event(Event<'static>),
+    /// A message that is to be inflated.
+    Deflated(Deflated),
+}
+
+/// The message that a peer compressed to `payload`.
+#[cold]
+fn inflated(
+    is_text: bool,
+    payload: &[u8],
+    limits: &DecodeLimits,
+    inflate: Option<Inflate<'_>>,
+) -> Result<Event<'static>, Violation> {
+    // Without an inflater the bit that says so has been refused.
+    let mut inflate = inflate.ok_or(Violation::protocol("a reserved bit is set"))?;
+    let mut message = Message::new(is_text);
+    inflate.inflate(payload, &mut message, limits.message_bytes_max)?;
+    message.finish()
 }
 
 /// Checks a frame against the message it is part of, and against the limits, before any of its payload is kept.
@@ -309,17 +373,27 @@ fn check_sequence(
         }
         _ => {}
     }
-    if header.payload_bytes > limits.frame_bytes_max {
+    let (mut frame_bytes_max, mut message_bytes_max) = (limits.frame_bytes_max, limits.message_bytes_max);
+    if header.deflated || matches!(message, Some(Message::Deflated(_))) {
+        frame_bytes_max = deflated_bytes_max(frame_bytes_max);
+        message_bytes_max = deflated_bytes_max(message_bytes_max);
+    }
+    if header.payload_bytes > frame_bytes_max {
         return Err(Violation::too_big("a frame is too large"));
     }
     let message_bytes = message.map_or(0, Message::len) as u64;
-    if header.payload_bytes > limits.message_bytes_max.saturating_sub(message_bytes) {
+    if header.payload_bytes > message_bytes_max.saturating_sub(message_bytes) {
         return Err(Violation::too_big("a message is too large"));
     }
     if fragments >= limits.fragments_max {
         return Err(Violation::too_big("a message has too many fragments"));
     }
     Ok(())
+}
+
+/// How large so many bytes may become by compression. A literal of a fixed code has up to nine bits.
+fn deflated_bytes_max(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 8).saturating_add(1024)
 }
 
 /// The event of a frame that is all of a message, or a control frame.

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::close::{CLOSE_REASON_BYTES_MAX, is_close_code};
-use super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Opcode};
+use super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Opcode, RSV1};
 use super::mask::mask;
 
 /// Appends one whole frame of a server: final, without a mask.
@@ -20,24 +20,52 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the header of a server's frame, whose payload the caller writes: for large payloads and for fragments.
 pub fn encode_header(opcode: Opcode, fin: bool, payload_bytes: u64, out: &mut Vec<u8>) {
-    header(opcode, fin, payload_bytes, 0, out);
+    header(first(opcode, fin), payload_bytes, 0, out);
+}
+
+/// Appends one whole frame of a server whose message was made small by a [`Deflater`](super::Deflater). Only where that was
+/// agreed, and only for text and binary messages.
+pub fn encode_deflated_frame(opcode: Opcode, deflated: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(matches!(opcode, Opcode::Text | Opcode::Binary));
+    out.reserve(deflated.len() + HEADER_BYTES_MAX);
+    header(first(opcode, true) | RSV1, deflated.len() as u64, 0, out);
+    out.extend_from_slice(deflated);
 }
 
 /// Appends one frame of a client, masked with `key`, which must be new and hard to guess for each frame.
 ///
 /// The payload of a control frame is cut at [`CONTROL_BYTES_MAX`].
 pub fn encode_masked_frame(opcode: Opcode, fin: bool, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
-    let payload = allowed(opcode, payload);
+    masked(first(opcode, fin), allowed(opcode, payload), key, out);
+}
+
+/// As [`encode_masked_frame`], for a message that was made small by a [`Deflater`](super::Deflater). Only its first frame
+/// says so: those that continue it are made by [`encode_masked_frame`].
+pub fn encode_masked_deflated_frame(
+    opcode: Opcode,
+    fin: bool,
+    deflated: &[u8],
+    key: [u8; 4],
+    out: &mut Vec<u8>,
+) {
+    debug_assert!(matches!(opcode, Opcode::Text | Opcode::Binary));
+    masked(first(opcode, fin) | RSV1, deflated, key, out);
+}
+
+fn masked(first: u8, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     out.reserve(payload.len() + HEADER_BYTES_MAX);
-    header(opcode, fin, payload.len() as u64, 0x80, out);
+    header(first, payload.len() as u64, 0x80, out);
     out.extend_from_slice(&key);
     let start = out.len();
     out.extend_from_slice(payload);
     mask(&mut out[start..], key);
 }
 
-fn header(opcode: Opcode, fin: bool, payload_bytes: u64, mask_bit: u8, out: &mut Vec<u8>) {
-    let first = opcode as u8 | if fin { 0x80 } else { 0 };
+fn first(opcode: Opcode, fin: bool) -> u8 {
+    opcode as u8 | if fin { 0x80 } else { 0 }
+}
+
+fn header(first: u8, payload_bytes: u64, mask_bit: u8, out: &mut Vec<u8>) {
     match payload_bytes {
         0..=125 => out.extend_from_slice(&[first, payload_bytes as u8 | mask_bit]),
         126..=65_535 => {

@@ -5,6 +5,9 @@ use super::decode::Violation;
 /// The largest payload of a control frame (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
+/// The first reserved bit, in a frame's first byte.
+pub(super) const RSV1: u8 = 0x40;
+
 /// Opcode and lengths, an extended length of eight bytes, a mask of four.
 pub(super) const HEADER_BYTES_MAX: usize = 14;
 
@@ -58,6 +61,8 @@ impl Opcode {
 pub(super) struct Header {
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
+    /// RSV1: the message that begins here is compressed (RFC 7692, section 6).
+    pub(super) deflated: bool,
     pub(super) payload_bytes: u64,
     /// All zero for a frame without a mask.
     pub(super) mask: [u8; 4],
@@ -65,13 +70,20 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads a header and how long it is, or `None` if there is more to come. Refuses what it can as soon as the
-    /// byte that is wrong is there.
+    /// byte that is wrong is there. `may_deflate`: compression was agreed.
     #[inline]
-    pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Option<(Header, usize)>, Violation> {
+    pub(super) fn parse(
+        bytes: &[u8],
+        role: Role,
+        may_deflate: bool,
+    ) -> Result<Option<(Header, usize)>, Violation> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
         };
-        if first & 0x70 != 0 {
+        // Only of the first frame of a message can RSV1 say anything.
+        let begins = matches!(first & 0x0f, 1 | 2);
+        let deflated = first & 0x70 == RSV1 && may_deflate && begins;
+        if first & 0x70 != 0 && !deflated {
             return Err(Violation::protocol("a reserved bit is set"));
         }
         let opcode = Opcode::parse(first & 0x0f).ok_or(Violation::protocol("a reserved opcode"))?;
@@ -106,6 +118,7 @@ impl Header {
             Header {
                 opcode,
                 fin,
+                deflated,
                 payload_bytes,
                 mask,
             },

@@ -13,6 +13,7 @@ use http::header::{
 use http::{Method, StatusCode, Version};
 use sha1::{Digest, Sha1};
 
+use super::deflate::{Deflate, DeflateOffer, DeflateRequest, offered};
 use crate::h1::has_token;
 
 /// The most subprotocols that a client may offer; past it 400.
@@ -47,6 +48,9 @@ pub struct Accept {
     pub accept: Option<[u8; 28]>,
     /// The subprotocols that the client offers, most wanted first; at most [`PROTOCOLS_MAX`], all different.
     pub protocols: Vec<String>,
+    /// The client's offer to compress, if it made one that can be accepted (RFC 7692). Whoever likes to puts it into the
+    /// response's extensions, and the engine agrees by its limits.
+    pub deflate: Option<DeflateOffer>,
 }
 
 impl Accept {
@@ -141,7 +145,7 @@ impl Error for UpgradeError {}
 /// - 426 with `Upgrade` for a request without `Upgrade: websocket`, and with `Sec-WebSocket-Version: 13` for another
 ///   version;
 /// - 400 for HTTP/1.0, a `Connection` without `upgrade`, a missing, repeated or malformed key or version, a body,
-///   and malformed, repeated or too many subprotocols.
+///   malformed, repeated or too many subprotocols, and extensions that are no list of such (RFC 6455, section 9.1).
 pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Accept, UpgradeError> {
     if *method != Method::GET {
         return Err(UpgradeError {
@@ -179,6 +183,7 @@ pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> 
     Ok(Accept {
         accept: Some(accept_key(key.as_bytes())),
         protocols: protocols(headers)?,
+        deflate: deflate(headers)?,
     })
 }
 
@@ -187,12 +192,13 @@ pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> 
 ///
 /// # Errors
 ///
-/// As [`check_upgrade`], as far as the version and the subprotocols go; nothing else is asked.
+/// As [`check_upgrade`], as far as the version, the subprotocols and the extensions go; nothing else is asked.
 pub fn check_connect(headers: &HeaderMap) -> Result<Accept, UpgradeError> {
     check_version(headers)?;
     Ok(Accept {
         accept: None,
         protocols: protocols(headers)?,
+        deflate: deflate(headers)?,
     })
 }
 
@@ -242,6 +248,10 @@ fn protocols(headers: &HeaderMap) -> Result<Vec<String>, UpgradeError> {
         }
     }
     Ok(protocols)
+}
+
+fn deflate(headers: &HeaderMap) -> Result<Option<DeflateOffer>, UpgradeError> {
+    offered(headers).map_err(|_| UpgradeError::bad("Sec-WebSocket-Extensions is malformed"))
 }
 
 /// The value of `Sec-WebSocket-Key` for 16 bytes that nobody can guess.
@@ -308,6 +318,39 @@ pub fn check_response<'a>(
     key: &[u8; 24],
     offered: &[&str],
 ) -> Result<Option<&'a str>, HandshakeError> {
+    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(HandshakeError {
+            reason: "an extension that was not offered",
+        });
+    }
+    check_answer(status, headers, key, offered)
+}
+
+/// As [`check_response`], to a request that offered to compress; gives the subprotocol and what was agreed.
+///
+/// # Errors
+///
+/// As there; the only extension may be the one that was asked for, within what was asked (RFC 7692, section 7.1).
+pub fn check_deflate_response<'a>(
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    key: &[u8; 24],
+    offered: &[&str],
+    request: &DeflateRequest,
+) -> Result<(Option<&'a str>, Option<Deflate>), HandshakeError> {
+    let protocol = check_answer(status, headers, key, offered)?;
+    let deflate = request
+        .check(headers)
+        .map_err(|reason| HandshakeError { reason })?;
+    Ok((protocol, deflate))
+}
+
+fn check_answer<'a>(
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    key: &[u8; 24],
+    offered: &[&str],
+) -> Result<Option<&'a str>, HandshakeError> {
     let fail = |reason| Err(HandshakeError { reason });
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return fail("the status is not 101");
@@ -318,9 +361,6 @@ pub fn check_response<'a>(
     }
     if headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes) != Some(&accept_key(key)) {
         return fail("Sec-WebSocket-Accept is not the answer to our key");
-    }
-    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
-        return fail("an extension that was not offered");
     }
     match headers.get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::to_str) {
         None => Ok(None),

@@ -12,13 +12,45 @@ const FIRST_GROWTH_BYTES: usize = 1024;
 pub(super) enum Message {
     Text(Text),
     Binary(Vec<u8>),
+    /// As it came: it is inflated when all of it is there, since an inflater is not a connection's own.
+    Deflated(Deflated),
+}
+
+/// What has come of a compressed message, and what it is.
+#[derive(Debug)]
+pub(super) struct Deflated {
+    pub(super) is_text: bool,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Message {
+    /// An empty one.
+    pub(super) fn new(is_text: bool) -> Message {
+        if is_text {
+            Message::Text(Text::default())
+        } else {
+            Message::Binary(Vec::new())
+        }
+    }
+
+    /// What is kept of it, in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Message::Text(text) => text.checked.len() + usize::from(text.tail_bytes),
             Message::Binary(bytes) => bytes.len(),
+            Message::Deflated(deflated) => deflated.bytes.len(),
+        }
+    }
+
+    /// What is kept of it: one after the other.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Message::Text(text) => [
+                text.checked.as_bytes(),
+                &text.tail[..usize::from(text.tail_bytes)],
+            ],
+            Message::Binary(bytes) => [bytes, &[]],
+            Message::Deflated(deflated) => [&deflated.bytes, &[]],
         }
     }
 
@@ -35,7 +67,7 @@ impl Message {
                 ));
                 text.push(bytes)
             }
-            Message::Binary(binary) => {
+            Message::Binary(binary) | Message::Deflated(Deflated { bytes: binary, .. }) => {
                 binary.reserve_exact(growth(binary.len(), binary.capacity(), bytes.len(), left_bytes));
                 binary.extend_from_slice(bytes);
                 Ok(())
@@ -47,7 +79,9 @@ impl Message {
         match self {
             Message::Text(text) if text.tail_bytes > 0 => Err(Violation::NOT_UTF8),
             Message::Text(text) => Ok(Event::Text(Cow::Owned(text.checked))),
-            Message::Binary(bytes) => Ok(Event::Binary(Cow::Owned(bytes))),
+            Message::Binary(bytes) | Message::Deflated(Deflated { bytes, .. }) => {
+                Ok(Event::Binary(Cow::Owned(bytes)))
+            }
         }
     }
 }

@@ -26,8 +26,7 @@ use crate::conn::request::{Outcome, Rest, TOO_LARGE};
 use crate::core::Core;
 use crate::core::clock::Micros;
 use crate::limits::BUFFER_BYTES_MAX;
-use crate::source::{Framing, Park};
-use crate::ws::OnUpgrade;
+use crate::source::Framing;
 
 /// Bytes of one answer in one turn, as in HTTP/1.
 const TURN_BYTES_MAX: usize = 4 * BUFFER_BYTES_MAX;
@@ -75,7 +74,7 @@ impl<A: App> Core<A> {
         };
         let (mut parts, body) = response.into_parts();
         if !parts.extensions.is_empty()
-            && let Some(becomes) = becomes(&mut parts)
+            && let Some(becomes) = self.becomes(&mut parts)
         {
             return self.check_becomes(asked, parts, becomes);
         }
@@ -159,8 +158,8 @@ impl<A: App> Core<A> {
 
     fn check_becomes(&self, asked: Asked, parts: Parts, becomes: Becomes) -> Answered<A::Body> {
         let needs_tunnel = match &becomes {
-            Becomes::Parked(park) => park.framing == Framing::WebSocket,
-            Becomes::WebSocket(_) => true,
+            Becomes::Parked(park, _) => park.framing == Framing::WebSocket,
+            Becomes::WebSocket(..) => true,
         };
         if needs_tunnel && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             tracing::error!(status = %parts.status, "an upgrade must be answered with 101; the answer is 500");
@@ -440,14 +439,6 @@ where
         Ok(polled) => polled.map_err(Into::into),
         Err(_) => Poll::Ready(Some(Err("the response body panicked".into()))),
     }
-}
-
-/// What a response asks its stream to become.
-pub(in crate::conn) fn becomes(parts: &mut Parts) -> Option<Becomes> {
-    if let Some(park) = parts.extensions.remove::<Park>() {
-        return Some(Becomes::Parked(park));
-    }
-    parts.extensions.remove::<OnUpgrade>().map(Becomes::WebSocket)
 }
 
 /// The one sound `Content-Length` that the handler set.

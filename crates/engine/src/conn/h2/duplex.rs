@@ -207,7 +207,7 @@ impl<A: App> Core<A> {
         // It goes on for as long as it goes on.
         parts.headers.remove(CONTENT_LENGTH);
         self.h2_fields(&mut parts, true, None);
-        let is_answer = matches!(&becomes, Becomes::Parked(park) if park.framing == Framing::Answer);
+        let is_answer = matches!(&becomes, Becomes::Parked(park, _) if park.framing == Framing::Answer);
         let side = if is_answer {
             Side::Waiting(asked.respond, Box::new(parts.headers))
         } else {

@@ -20,7 +20,7 @@ use super::pipe::{Next, Outlet, pipe};
 use crate::app::App;
 use crate::body::{Body, BodyControl};
 use crate::conn::answer::{FAILED, poll_body};
-use crate::conn::h2::answer::{Length, becomes, remove_connection_fields};
+use crate::conn::h2::answer::{Length, remove_connection_fields};
 use crate::conn::h2::begin::{Wrong, check};
 use crate::conn::h2::body::Meter;
 use crate::conn::h2::stream::Calling;
@@ -128,8 +128,8 @@ impl<A: App> Core<A> {
 
     async fn h3_answer(self: &Rc<Self>, mut asked: Asked, response: Response<A::Body>) {
         let (mut parts, body) = response.into_parts();
-        match becomes(&mut parts) {
-            Some(Becomes::Parked(park)) if park.framing != Framing::WebSocket => {
+        match self.becomes(&mut parts) {
+            Some(Becomes::Parked(park, _)) if park.framing != Framing::WebSocket => {
                 return self.h3_become(asked, parts, park).await;
             }
             Some(_) => return self.h3_refuse(&mut asked, &NO_WEBSOCKETS).await,
@@ -229,7 +229,7 @@ impl<A: App> Core<A> {
         });
         let Some(outlet) = outlet else { return };
         self.guarded(id, || {
-            self.become_other(id, self.new_http(), Becomes::Parked(park))
+            self.become_other(id, self.new_http(), Becomes::Parked(park, None))
         });
         self.carry(&mut asked.send, &outlet).await;
     }

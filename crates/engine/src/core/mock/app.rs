@@ -203,6 +203,9 @@ fn upgrade(request: &Request<Body>, framing: Option<Framing>) -> Answer {
     };
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *answer.headers_mut() = accept.response_fields(None);
+    if let Some(offer) = accept.deflate {
+        answer.extensions_mut().insert(offer);
+    }
     if framing.is_none() {
         answer.extensions_mut().insert(OnUpgrade::new(talk));
     }

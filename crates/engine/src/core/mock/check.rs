@@ -1,7 +1,7 @@
 //! What must hold of all that a server wrote on a connection, whatever the peer sent.
 
 use http::Method;
-use squall_wire::ws::{DecodeLimits, Decoder, Role};
+use squall_wire::ws::{DecodeLimits, Decoder, History, Inflate, Inflater, Role, WINDOW_BITS_MAX};
 
 use super::Outcome;
 use super::app::{NUMBER, Seen};
@@ -58,8 +58,10 @@ pub(super) fn check(script: &Script, output: &[u8], seen: &Seen) -> Outcome {
             finals.len()
         );
     }
-    if answers.last().is_some_and(|answer| answer.status == 101) {
-        check_frames(rest);
+    if let Some(answer) = answers.last()
+        && answer.status == 101
+    {
+        check_frames(rest, answer.field("sec-websocket-extensions"));
     } else {
         assert!(
             rest.is_empty() || seen.streams || !script.is_patient(),
@@ -87,12 +89,19 @@ fn check_answer(number: usize, answer: &Answer, requests: usize) {
 }
 
 /// What follows a 101 are frames of a server: none is masked or malformed.
-fn check_frames(mut rest: Vec<u8>) {
+fn check_frames(mut rest: Vec<u8>, extensions: Option<&str>) {
     let limits = DecodeLimits::default();
     let mut decoder = Decoder::new(Role::Client);
+    let mut inflater = Inflater::new();
+    let takeover = extensions.is_some_and(|value| !value.contains("server_no_context_takeover"));
+    let mut history = takeover.then(|| History::new(WINDOW_BITS_MAX));
     let mut at = 0;
     while at < rest.len() {
-        match decoder.decode(&mut rest[at..], &limits) {
+        let inflate = extensions.map(|_| Inflate {
+            inflater: &mut inflater,
+            history: history.as_mut(),
+        });
+        match decoder.decode_with(&mut rest[at..], &limits, inflate) {
             Ok((used, _)) => at += used,
             Err(violation) => panic!("the server breaks the protocol: {violation}"),
         }

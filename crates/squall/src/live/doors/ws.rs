@@ -77,6 +77,14 @@ impl WsDoor {
         self.change(|spec| spec.any_origin = true)
     }
 
+    /// Messages go out as they are, whatever the peer can read: where a secret and a stranger's words stand in one message, how
+    /// small it becomes tells of the secret. See `docs/guide/websockets.md`. By default they are compressed where the peer
+    /// offers it, once for all who follow; [`crate::Limits::ws_deflate`] says how.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        self.change(|spec| spec.may_deflate = false)
+    }
+
     /// A subprotocol that is spoken here; chosen if the client offers it.
     #[must_use]
     pub fn protocol(self, protocol: impl Into<String>) -> Self {
@@ -137,6 +145,9 @@ impl WsDoor {
         let protocol = protocol.or_else(|| accept.select(&ours));
         response.headers_mut().extend(accept.response_fields(protocol));
         response.extensions_mut().insert(park);
+        if let Some(offer) = accept.deflate.filter(|_| self.spec.may_deflate) {
+            response.extensions_mut().insert(offer);
+        }
         Ok(response)
     }
 }

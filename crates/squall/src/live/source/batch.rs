@@ -6,7 +6,6 @@ use squall_hub::{Message, Policy};
 
 use super::cache::{Frames, Make};
 use super::conn::Conn;
-use crate::live::access::Door;
 use crate::live::encode::Lost;
 
 /// Small frames that follow each other are joined up to this many bytes: one write takes them all, and a burst costs a
@@ -54,10 +53,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(follower: &Follower<Conn>, after: u64, upto: u64, room: usize) -> Self {
         let spec = &follower.data.spec;
-        let make = Make {
-            style: spec.style.0,
-            ws: spec.door == Door::Ws,
-        };
+        let make = Make::new(spec.style.0, spec);
         Self {
             after,
             upto,
@@ -132,7 +128,7 @@ impl Batch {
             Ok(()) => {
                 let found = messages.len();
                 for (topic, message) in messages.drain(..) {
-                    self.message(roster, frames, number, key.make.ws, topic, &message);
+                    self.message(roster, frames, number, key.make, topic, &message);
                 }
                 self.flush();
                 found == room
@@ -155,7 +151,7 @@ impl Batch {
         roster: &Roster<Conn>,
         frames: &mut Frames,
         number: u32,
-        ws: bool,
+        door: Make,
         topic: u32,
         message: &Message,
     ) {
@@ -167,7 +163,15 @@ impl Batch {
             .iter()
             .filter(|s| s.topic == topic && s.from < message.offset);
         let mut all: Option<Bytes> = None;
-        for frame in wanted.filter_map(|s| frames.message(message, Make { style: s.style, ws })) {
+        for frame in wanted.filter_map(|s| {
+            frames.message(
+                message,
+                Make {
+                    style: s.style,
+                    ..door
+                },
+            )
+        }) {
             // In several styles it is several frames, which must be taken together: they have one offset.
             all = Some(match all {
                 None => frame,

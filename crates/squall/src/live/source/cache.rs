@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use squall_engine::wire::ws::{Opcode, encode_header};
+use squall_engine::wire::ws::{Deflate, Opcode, encode_header};
+use squall_engine::ws::{DEFLATE_KINDS, deflate_kind, encode_shared};
 use squall_hub::{Hub, Message};
 
+use crate::live::access::Door;
 use crate::live::api::Live;
 use crate::live::encode::{Encode, Encoded, Lost};
+use crate::live::ticket::Spec;
 
 /// Most frames that one core keeps.
 const FRAMES_MAX: usize = 4_096;
@@ -16,11 +19,24 @@ const FRAMES_MAX: usize = 4_096;
 /// Most bytes of frames that one core keeps.
 const FRAMES_BYTES_MAX: usize = 4 << 20;
 
-/// How a frame is made: its style, and whether it is a WebSocket's.
+/// How a frame is made: its style, whether it is a WebSocket's, and how it is compressed, if it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Make {
     pub(super) style: u16,
     pub(super) ws: bool,
+    /// One of [`DEFLATE_KINDS`].
+    pub(super) deflate: Option<u8>,
+}
+
+impl Make {
+    /// A frame in `style` for a connection of this kind.
+    pub(super) fn new(style: u16, spec: &Spec) -> Self {
+        Self {
+            style,
+            ws: spec.door == Door::Ws,
+            deflate: spec.deflate,
+        }
+    }
 }
 
 /// Makes frames and remembers them, the newest of them at least.
@@ -34,6 +50,9 @@ pub(super) struct Frames {
     bytes: usize,
     /// Payloads are written here first, since their length comes before them.
     scratch: Vec<u8>,
+    /// What those agreed to whose frames are compressed: the first of each kind stands for all, as a server agrees with all by
+    /// the same limits.
+    agreed: [Option<Deflate>; DEFLATE_KINDS],
 }
 
 impl Frames {
@@ -45,7 +64,15 @@ impl Frames {
             order: VecDeque::new(),
             bytes: 0,
             scratch: Vec::new(),
+            agreed: [None; DEFLATE_KINDS],
         }
+    }
+
+    /// A connection agreed to compressed frames; says of which kind they are.
+    pub(super) fn agreed(&mut self, deflate: &Deflate) -> usize {
+        let kind = deflate_kind(deflate);
+        self.agreed[kind] = Some(*deflate);
+        kind
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -93,6 +120,11 @@ impl Frames {
             // An empty frame would be a position that is never reached.
             return (!self.scratch.is_empty()).then(|| Bytes::copy_from_slice(&self.scratch));
         }
+        if let Some(deflate) = make.deflate.and_then(|kind| self.agreed[usize::from(kind)]) {
+            let mut frame = Vec::new();
+            encode_shared(&deflate, opcode, &self.scratch, &mut frame);
+            return Some(frame.into());
+        }
         let mut frame = Vec::with_capacity(self.scratch.len() + 10);
         encode_header(opcode, true, self.scratch.len() as u64, &mut frame);
         frame.extend_from_slice(&self.scratch);
@@ -133,7 +165,11 @@ mod tests {
         }
     }
 
-    const BARE: Make = Make { style: 2, ws: true };
+    const BARE: Make = Make {
+        style: 2,
+        ws: true,
+        deflate: None,
+    };
 
     #[test]
     fn frames_are_bounded_by_count() {

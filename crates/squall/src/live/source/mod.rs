@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use squall_engine::source::{After, Attached, ConnId, Frame, Source};
+use squall_engine::wire::ws::Deflate;
 use squall_engine::ws::Message;
 
 use super::api::Live;
@@ -79,7 +80,19 @@ impl LiveSource {
 impl Source for LiveSource {
     fn attach(&self, conn: ConnId, ticket: &(dyn Any + Send + Sync)) -> Option<Attached> {
         let ticket = ticket.downcast_ref::<Ticket>()?;
-        let attached = self.state.borrow_mut().attach(conn, ticket);
+        let attached = self.state.borrow_mut().attach(conn, ticket, None);
+        self.decide();
+        attached
+    }
+
+    fn attach_deflated(
+        &self,
+        conn: ConnId,
+        ticket: &(dyn Any + Send + Sync),
+        deflate: &Deflate,
+    ) -> Option<Attached> {
+        let ticket = ticket.downcast_ref::<Ticket>()?;
+        let attached = self.state.borrow_mut().attach(conn, ticket, Some(deflate));
         self.decide();
         attached
     }

@@ -132,6 +132,7 @@ impl State {
                 Make {
                     style: subscription.style,
                     ws: false,
+                    deflate: None,
                 },
             ) else {
                 continue;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use squall_engine::source::{Attached, ConnId};
+use squall_engine::wire::ws::Deflate;
 use squall_hub::Cursor;
 use squall_hub::roster::{Join, Roster};
 
@@ -76,13 +77,21 @@ impl State {
         }
     }
 
-    pub(super) fn attach(&mut self, id: ConnId, ticket: &Ticket) -> Option<Attached> {
+    pub(super) fn attach(
+        &mut self,
+        id: ConnId,
+        ticket: &Ticket,
+        deflate: Option<&Deflate>,
+    ) -> Option<Attached> {
         if ticket.live != self.live.id() {
             return None;
         }
         self.catch_up();
         self.changed();
-        let spec = ticket.spec.clone();
+        let spec = match deflate {
+            Some(deflate) => ticket.spec.deflated(self.frames.agreed(deflate)),
+            None => ticket.spec.clone(),
+        };
         let (door, style) = (spec.door, spec.style);
         let data = Conn {
             id,
@@ -159,10 +168,8 @@ impl State {
             }
         }
         let Some(after) = gap_after else { return };
-        let make = Make {
-            style: spec.style.0,
-            ws: spec.door == Door::Ws,
-        };
+        // Not the ticket's: what the connection agreed to stands in its own.
+        let make = Make::new(spec.style.0, &conn.spec);
         match self.frames.gap(&Lost { after, resume }, make) {
             Some(frame) => {
                 conn.aside(frame, false);
