@@ -145,7 +145,9 @@ impl Error for UpgradeError {}
 /// - 426 with `Upgrade` for a request without `Upgrade: websocket`, and with `Sec-WebSocket-Version: 13` for another
 ///   version;
 /// - 400 for HTTP/1.0, a `Connection` without `upgrade`, a missing, repeated or malformed key or version, a body,
-///   malformed, repeated or too many subprotocols, and extensions that are no list of such (RFC 6455, section 9.1).
+///   and malformed, repeated or too many subprotocols.
+///
+/// A bad offer of an extension is no error: it is declined.
 pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Accept, UpgradeError> {
     if *method != Method::GET {
         return Err(UpgradeError {
@@ -183,7 +185,7 @@ pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> 
     Ok(Accept {
         accept: Some(accept_key(key.as_bytes())),
         protocols: protocols(headers)?,
-        deflate: deflate(headers)?,
+        deflate: offered(headers),
     })
 }
 
@@ -192,13 +194,13 @@ pub fn check_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> 
 ///
 /// # Errors
 ///
-/// As [`check_upgrade`], as far as the version, the subprotocols and the extensions go; nothing else is asked.
+/// As [`check_upgrade`], as far as the version and the subprotocols go; nothing else is asked.
 pub fn check_connect(headers: &HeaderMap) -> Result<Accept, UpgradeError> {
     check_version(headers)?;
     Ok(Accept {
         accept: None,
         protocols: protocols(headers)?,
-        deflate: deflate(headers)?,
+        deflate: offered(headers),
     })
 }
 
@@ -248,10 +250,6 @@ fn protocols(headers: &HeaderMap) -> Result<Vec<String>, UpgradeError> {
         }
     }
     Ok(protocols)
-}
-
-fn deflate(headers: &HeaderMap) -> Result<Option<DeflateOffer>, UpgradeError> {
-    offered(headers).map_err(|_| UpgradeError::bad("Sec-WebSocket-Extensions is malformed"))
 }
 
 /// The value of `Sec-WebSocket-Key` for 16 bytes that nobody can guess.

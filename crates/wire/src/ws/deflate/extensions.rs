@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The field is no list of extensions at all: a name is missing, or a quote does not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ws) struct NoList;
+pub(super) struct NoList;
 
 /// One extension of the list: its name, and parameters that are read as they are asked for.
 pub(super) struct Extension<'a> {

@@ -2,7 +2,7 @@
 
 use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
 
-use super::extensions::{Extension, NoList, extensions};
+use super::extensions::{Extension, extensions};
 use super::{DeflateLimits, NAME, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 
 /// A client's offer that can be accepted. In a response's extensions it says that the handler would like to: the engine then
@@ -39,18 +39,19 @@ pub struct Deflate {
 /// The first of a client's offers that can be accepted.
 ///
 /// An offer is declined, as RFC 7692 section 7.1 demands, for a parameter that is unknown, repeated or has a value that it
-/// must not have; and for a window of the server's messages that is smaller than ours can be.
-pub(in crate::ws) fn offered(headers: &HeaderMap) -> Result<Option<DeflateOffer>, NoList> {
+/// must not have; and for a window of the server's messages that is smaller than ours can be. All are, if the field is no
+/// list of extensions.
+pub(in crate::ws) fn offered(headers: &HeaderMap) -> Option<DeflateOffer> {
     let mut first = None;
     for value in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
         for extension in extensions(value.as_bytes()) {
-            let extension = extension?;
+            let extension = extension.ok()?;
             if first.is_none() && extension.name == NAME {
                 first = DeflateOffer::read(&extension);
             }
         }
     }
-    Ok(first)
+    first
 }
 
 impl DeflateOffer {
@@ -175,13 +176,13 @@ fn set_bits(bits: &mut Option<Option<u8>>, value: Option<&str>) -> Option<()> {
 mod tests {
     use super::*;
 
-    fn answer(limits: &DeflateLimits, fields: &[&'static str]) -> Result<String, NoList> {
+    fn answer(limits: &DeflateLimits, fields: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(field));
         }
-        let agreed = offered(&headers)?.and_then(|offer| offer.agree(limits));
-        Ok(agreed.map_or(String::new(), |(_, value)| value.to_str().unwrap().to_owned()))
+        let agreed = offered(&headers).and_then(|offer| offer.agree(limits));
+        agreed.map_or(String::new(), |(_, value)| value.to_str().unwrap().to_owned())
     }
 
     const BOTH: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -244,15 +245,15 @@ mod tests {
             ("permessage-deflate;", None),
         ] {
             let expect = more.map_or(String::new(), |more| format!("{BOTH}{more}"));
-            assert_eq!(answer(&limits, &[offer]), Ok(expect), "{offer}");
+            assert_eq!(answer(&limits, &[offer]), expect, "{offer}");
         }
         assert_eq!(
             answer(&limits, &["x", "permessage-deflate"]),
-            Ok(BOTH.to_owned()),
+            BOTH.to_owned(),
             "two lines"
         );
         for offer in ["permessage-deflate, \"", "per message", "permessage-deflate, a b"] {
-            assert_eq!(answer(&limits, &[offer]), Err(NoList), "{offer}");
+            assert_eq!(answer(&limits, &[offer]), "", "{offer}");
         }
     }
 
@@ -262,18 +263,18 @@ mod tests {
             enabled: false,
             ..DeflateLimits::default()
         };
-        assert_eq!(answer(&limits, &["permessage-deflate"]), Ok(String::new()));
+        assert_eq!(answer(&limits, &["permessage-deflate"]), String::new());
         limits.enabled = true;
         limits.window_bits_max = 10;
         let expect = format!("{BOTH}; server_max_window_bits=10");
         assert_eq!(
             answer(&limits, &["permessage-deflate; client_max_window_bits"]),
-            Ok(expect)
+            expect
         );
         let expect = format!("{BOTH}; server_max_window_bits=9");
         assert_eq!(
             answer(&limits, &["permessage-deflate; server_max_window_bits=9"]),
-            Ok(expect)
+            expect
         );
     }
 
@@ -299,7 +300,7 @@ mod tests {
                 "permessage-deflate; client_max_window_bits=9",
             ),
         ] {
-            assert_eq!(answer(&limits, &[offer]).as_deref(), Ok(expect), "{offer}");
+            assert_eq!(answer(&limits, &[offer]).as_str(), expect, "{offer}");
         }
         limits.window_bits_max = 12;
         for (offer, expect) in [
@@ -316,7 +317,7 @@ mod tests {
                 "permessage-deflate; server_max_window_bits=12; client_max_window_bits=11",
             ),
         ] {
-            assert_eq!(answer(&limits, &[offer]).as_deref(), Ok(expect), "{offer}");
+            assert_eq!(answer(&limits, &[offer]).as_str(), expect, "{offer}");
         }
     }
 }
