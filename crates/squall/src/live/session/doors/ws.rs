@@ -53,5 +53,8 @@ fn respond(ways: &Ways, transport: Transport, request: Request) -> Result<Respon
     let framing = Framing { form, transport };
     let park = open::park(ways, framing, Arc::new(parts), said, bytes);
     response.extensions_mut().insert(park);
+    if let Some(offer) = accept.deflate {
+        response.extensions_mut().insert(offer);
+    }
     Ok(response)
 }
