@@ -36,6 +36,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     ("tests/e2e", &["squall"], &[]),
+    ("tests/recovery", &["squall"], &[]),
 ];
 
 /// What a room's sources must not say: it would need what the room must not have.
