@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("crates/engine", &["squall-wire"], &["axum"]),
     (
         "crates/squall",
-        &["squall-engine", "squall-hub"],
+        &["squall-durable", "squall-engine", "squall-hub"],
         &["mio", "socket2"],
     ),
     ("apps/feed", &["squall"], &["axum", "mio", "socket2"]),

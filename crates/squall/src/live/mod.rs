@@ -46,6 +46,8 @@ mod connection;
 mod counts;
 pub mod delta;
 mod doors;
+#[cfg(feature = "durable")]
+mod durable;
 pub mod encode;
 pub mod filter;
 mod mailbox;
@@ -66,9 +68,15 @@ pub use doors::{
     POLL_BYTES_MAX, POLL_MESSAGES_MAX, POLL_TIMEOUT_MS, POLL_TIMEOUT_MS_MAX, PollDoor, SSE_RETRY_MS, SseDoor,
     WsDoor,
 };
+#[cfg(feature = "durable")]
+pub use durable::durable;
 pub use encode::{Encode, Encoded, Lost};
 pub use session::router;
 pub use source::LiveSource;
+#[cfg(feature = "durable")]
+pub use squall_durable::{
+    Durability, DurableBroker, DurableConfig, DurableCounts, DurableLog, IfDamaged, Life, Loaded, OpenError,
+};
 pub use squall_engine::ws::Message as WsMessage;
 pub use squall_hub::{
     Answer, AppendError, Broker, Counts, Cursor, CursorError, Epoch, Gap, Hub, HubConfig, KeyWindow,
