@@ -66,9 +66,7 @@ fn a_full_disk_refuses_loses_nothing_and_recovers() {
     for offset in 1..=10 {
         assert_eq!(steps.publish().0, format!("ok {offset}"));
     }
-    let written = std::fs::metadata(folder.path().join("log.db-wal"))
-        .unwrap()
-        .len();
+    let written = std::fs::metadata(folder.path().join("log.db-wal")).unwrap().len();
     steps.limit(Some(written + 50_000));
     let mut acknowledged = 10;
     let refused = loop {
@@ -116,10 +114,7 @@ fn another_process_is_refused_in_one_line() {
     let error = DurableBroker::open(folder.path(), DurableConfig::default())
         .err()
         .unwrap();
-    assert!(
-        error.is_in_use() && !error.to_string().contains('\n'),
-        "{error}"
-    );
+    assert!(error.is_in_use() && !error.to_string().contains('\n'), "{error}");
     let other = Command::new(PROGRAM)
         .arg("steps")
         .arg(folder.path())
