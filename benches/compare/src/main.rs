@@ -38,6 +38,9 @@ struct Args {
     /// Followers in the room [default: 5000, or 500 with --quick].
     #[arg(long)]
     followers: Option<usize>,
+    /// Sessions in one live room [default: 18000, or 1000 with --quick].
+    #[arg(long)]
+    sessions: Option<usize>,
     /// Smaller and shorter: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
@@ -76,6 +79,8 @@ enum Choice {
     TlsIdle,
     /// One publishes, thousands receive: with 1 and with 16 messages in flight.
     Fanout,
+    /// Sessions in live rooms: idle, many in one room, rooms of three sizes, with some who do not read, and all coming back.
+    Live,
     /// Files of 1 KiB, 100 KiB and 10 MiB.
     Static,
     /// Everything.
@@ -108,7 +113,7 @@ fn main() -> io::Result<()> {
                     kind.name()
                 );
                 let server = servers::start(*kind, program, work, &folder, server_core)?;
-                let sample = measure::run(work, &server, &folder, &args.plan(sizes));
+                let sample = measure::run(work, *kind, &server, &folder, &args.plan(sizes));
                 results.add(work, *kind, sample.map_err(|error| failed(*kind, work, &error))?);
             }
         }
@@ -128,10 +133,11 @@ impl Args {
             Work::Fanout1 | Work::Fanout16 => Choice::Fanout,
             Work::IdleH2 => Choice::IdleH2,
             Work::H2 => Choice::H2,
+            work if work.is_live() => Choice::Live,
             Work::Connect => Choice::Connect,
             Work::TlsFull | Work::TlsResumed => Choice::TlsHandshake,
             Work::IdleTls => Choice::TlsIdle,
-            Work::Static1k | Work::Static100k | Work::Static10m => Choice::Static,
+            _ => Choice::Static,
         };
         Work::ALL
             .into_iter()
@@ -143,12 +149,14 @@ impl Args {
         let most = usize::try_from(open_files.saturating_sub(FILES_SPARE)).unwrap_or(usize::MAX);
         let idle = self.idle.unwrap_or(if self.quick { 1_000 } else { 9_000 });
         let followers = self.followers.unwrap_or(if self.quick { 500 } else { 5_000 });
-        if idle.max(followers) > most {
+        let sessions = self.sessions.unwrap_or(if self.quick { 1_000 } else { 18_000 });
+        if idle.max(followers).max(sessions) > most {
             eprintln!("only {open_files} files may be open: fewer connections than asked for");
         }
         Sizes {
             idle: idle.clamp(1, most),
             followers: followers.clamp(1, most),
+            sessions: sessions.clamp(1, most),
         }
     }
 

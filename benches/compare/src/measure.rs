@@ -11,10 +11,14 @@ use crate::load::downloads::Downloads;
 use crate::load::echo::Echo;
 use crate::load::fanout::Fanout;
 use crate::load::get::Gets;
+use crate::load::live::Dialect;
+use crate::load::live::fan::{Fan, Shape};
+use crate::load::live::storm::Storm;
 use crate::load::{Load, Tally, http2, idle, tls};
 use crate::metric::{Metric, Sample};
 use crate::procfs::{CpuTime, resident_bytes};
 use crate::served::Folder;
+use crate::servers::Kind;
 use crate::works::{self, Sizes, Work};
 
 /// How large and how long a run is.
@@ -40,12 +44,16 @@ const SETTLE_READINGS_MAX: usize = 20;
 ///
 /// # Errors
 /// When the server fails at it.
-pub fn run(work: Work, server: &Server, folder: &Folder, plan: &Plan) -> io::Result<Sample> {
+pub fn run(work: Work, kind: Kind, server: &Server, folder: &Folder, plan: &Plan) -> io::Result<Sample> {
     let address = server.address();
     if let Some(served) = work.served() {
         return busy(server, plan, Downloads::open(address, served)?);
     }
-    let Sizes { idle, followers } = plan.sizes;
+    let dialect = Dialect::of(kind);
+    if let Some(shape) = work.fan(plan.sizes) {
+        return fan(server, plan, dialect, shape);
+    }
+    let Sizes { idle, followers, .. } = plan.sizes;
     match work {
         Work::IdleHttp => idle_memory(server, idle, open_http),
         Work::IdleWs => idle_memory(server, idle, open_followers),
@@ -80,8 +88,48 @@ pub fn run(work: Work, server: &Server, folder: &Folder, plan: &Plan) -> io::Res
         Work::IdleTls => idle_memory(server, idle, open_tls(folder)?),
         Work::Fanout1 => busy(server, plan, Fanout::open(address, followers, 1)?),
         Work::Fanout16 => busy(server, plan, Fanout::open(address, followers, 16)?),
+        Work::LiveIdle => idle_memory(server, idle, move |address, sockets, more| {
+            let rooms: Vec<_> = (0..more).map(|_| "idle".to_owned()).collect();
+            sockets.extend(
+                dialect
+                    .open(address, &rooms, None)?
+                    .into_iter()
+                    .map(|session| session.socket),
+            );
+            Ok(())
+        }),
+        Work::LiveStorm => storm(server, dialect, works::storm_sessions(plan.sizes)),
+        Work::LiveAll | Work::LiveRooms10 | Work::LiveRooms100 | Work::LiveRooms1000 | Work::LiveSlow => {
+            Err(io::Error::other("a work of no room"))
+        }
         Work::Static1k | Work::Static100k | Work::Static10m => Err(io::Error::other("a work of no file")),
     }
+}
+
+fn fan(server: &Server, plan: &Plan, dialect: Dialect, shape: Shape) -> io::Result<Sample> {
+    let mut load = Fan::open(server.address(), dialect, shape)?;
+    load.pump(Instant::now() + plan.warm_up, &mut Tally::default())?;
+    let before = resident_bytes(server.pid())?;
+    let mut sample = busy(server, plan, load)?;
+    if shape.stalled > 0 {
+        let more = resident_bytes(server.pid())?.saturating_sub(before);
+        sample.insert(Metric::Memory, more as f64 / shape.stalled as f64);
+    }
+    Ok(sample)
+}
+
+fn storm(server: &Server, dialect: Dialect, sessions: usize) -> io::Result<Sample> {
+    let storm = Storm::brew(server.address(), dialect, sessions)?;
+    let before = CpuTime::of(server.pid())?;
+    let (sessions, took) = storm.blow()?;
+    let spent = CpuTime::of(server.pid())?.since(&before);
+    let units = sessions as f64;
+    Ok(Sample::from([
+        (Metric::Cpu, (spent.user_ns + spent.system_ns) / units),
+        (Metric::CpuUser, spent.user_ns / units),
+        (Metric::CpuSystem, spent.system_ns / units),
+        (Metric::Rate, units / took.as_secs_f64()),
+    ]))
 }
 
 fn busy(server: &Server, plan: &Plan, mut load: impl Load) -> io::Result<Sample> {

@@ -214,6 +214,7 @@ mod tests {
         let mut results = Results::new(Sizes {
             idle: 9_000,
             followers: 5_000,
+            sessions: 1_000,
         });
         for cpu in [5_000.0, 6_000.0, 5_500.0] {
             results.add(
@@ -259,6 +260,7 @@ mod tests {
         let mut results = Results::new(Sizes {
             idle: 10,
             followers: 10,
+            sessions: 10,
         });
         results.add(
             Work::IdleWs,

@@ -24,11 +24,25 @@ pub enum Kind {
     Actix,
     /// The `nginx` of the system, for files.
     Nginx,
+    /// `Bun.serve`, which is uWebSockets, for live rooms.
+    Bun,
+    /// Socket.IO on Node, for live rooms.
+    SocketIo,
+    /// `peer-socketioxide`, for live rooms.
+    Socketioxide,
 }
 
 impl Kind {
     /// All of them, ours first.
-    pub const ALL: [Self; 4] = [Self::Squall, Self::Axum, Self::Actix, Self::Nginx];
+    pub const ALL: [Self; 7] = [
+        Self::Squall,
+        Self::Axum,
+        Self::Actix,
+        Self::Nginx,
+        Self::Bun,
+        Self::SocketIo,
+        Self::Socketioxide,
+    ];
 
     /// What it is called in tables.
     #[must_use]
@@ -38,6 +52,9 @@ impl Kind {
             Self::Axum => "axum::serve",
             Self::Actix => "actix-web",
             Self::Nginx => "nginx",
+            Self::Bun => "Bun (uWS)",
+            Self::SocketIo => "Socket.IO",
+            Self::Socketioxide => "socketioxide",
         }
     }
 
@@ -47,6 +64,8 @@ impl Kind {
             Self::Axum => "peer-axum",
             Self::Actix => "peer-actix",
             Self::Nginx => "nginx",
+            Self::Bun | Self::SocketIo => "npm",
+            Self::Socketioxide => "peer-socketioxide",
         }
     }
 
@@ -72,6 +91,9 @@ pub fn start(kind: Kind, program: &Path, work: Work, folder: &Folder, core: usiz
         return nginx::start(program, work, folder, core);
     }
     let mut args = one_core_args();
+    if let Some(script) = script(kind) {
+        args = vec![script.into_os_string()];
+    }
     if work.served().is_some() {
         args.extend(["--files".into(), folder.files().into()]);
     }
@@ -91,7 +113,53 @@ pub fn build(kind: Kind) -> io::Result<PathBuf> {
     if kind == Kind::Nginx {
         return nginx::find();
     }
+    if let Some(script) = script(kind) {
+        return install(kind, &script);
+    }
     build_program(&kind.manifest(), kind.program())
+}
+
+/// What a peer that is not a program of its own runs.
+fn script(kind: Kind) -> Option<PathBuf> {
+    let name = match kind {
+        Kind::Bun => "bun.js",
+        Kind::SocketIo => "socketio.js",
+        _ => return None,
+    };
+    Some(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../peers/live")
+            .join(name),
+    )
+}
+
+/// Installs what the scripts need, unless that is done already, and says what runs this one.
+fn install(kind: Kind, script: &Path) -> io::Result<PathBuf> {
+    let folder = script.parent().unwrap_or(script);
+    let bun = folder.join("node_modules/bun/bin/bun.exe");
+    if !bun.exists() {
+        let done = Command::new("npm")
+            .args(["ci", "--foreground-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .status()
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("npm (packages nodejs and npm): {error}"))
+            })?;
+        if !done.success() {
+            return Err(io::Error::other("npm cannot install the peers of live rooms"));
+        }
+    }
+    let node = ["/usr/bin/node", "/usr/local/bin/node"].map(PathBuf::from);
+    match kind {
+        Kind::Bun => Ok(bun),
+        _ => node.into_iter().find(|place| place.exists()).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "node is not installed (apt install nodejs)",
+            )
+        }),
+    }
 }
 
 /// Builds the release program `name` of the package at `manifest` and says where it is.

@@ -21,9 +21,9 @@ const BAR_WIDTH_MIN: f64 = 1.5;
 /// The page brings its own ground, so that it can be read wherever it is shown; dark where the reader prefers that.
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.h{font-weight:600}.d{fill:#59636e}\
-.g{fill:#fff;stroke:#d1d9e0}.squall{fill:#0969da}.axum{fill:#8c959f}.actix{fill:#b8a4d4}.nginx{fill:#7fb685}\
+.g{fill:#fff;stroke:#d1d9e0}.squall{fill:#0969da}.axum{fill:#8c959f}.actix{fill:#b8a4d4}.nginx{fill:#7fb685}.bun{fill:#d9a65f}.socketio{fill:#c98ba2}.socketioxide{fill:#a3a35c}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.d{fill:#9198a1}.g{fill:#0d1117;stroke:#3d444d}\
-.squall{fill:#4493f8}.axum{fill:#656c76}.actix{fill:#7d67a3}.nginx{fill:#4f8a5b}}";
+.squall{fill:#4493f8}.axum{fill:#656c76}.actix{fill:#7d67a3}.nginx{fill:#4f8a5b}.bun{fill:#a37a3e}.socketio{fill:#94607a}.socketioxide{fill:#74743c}}";
 
 /// Draws the figures.
 #[must_use]
@@ -92,6 +92,9 @@ fn class(kind: Kind) -> &'static str {
         Kind::Axum => "axum",
         Kind::Actix => "actix",
         Kind::Nginx => "nginx",
+        Kind::Bun => "bun",
+        Kind::SocketIo => "socketio",
+        Kind::Socketioxide => "socketioxide",
     }
 }
 

@@ -50,6 +50,14 @@ pub fn get_request(address: SocketAddr, target: &str) -> Vec<u8> {
 /// When the connection fails or what comes is no HTTP response.
 pub fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
+    read_answer(stream)
+}
+
+/// Reads one response; what comes behind its head, if it names no length, is its body.
+///
+/// # Errors
+/// As [`exchange`].
+pub fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::with_capacity(1024);
     let head_bytes = loop {
         if let Some(end) = find_head_end(&bytes) {
@@ -101,11 +109,7 @@ pub fn open_websocket(address: SocketAddr, target: &str) -> io::Result<TcpStream
 /// When the server does not switch protocols.
 pub fn open_websocket_with_frames(address: SocketAddr, target: &str) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = connect(address)?;
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {WS_KEY}\r\n\r\n"
-    );
-    let answer = exchange(&mut stream, request.as_bytes())?;
+    let answer = exchange(&mut stream, websocket_request(address, target).as_bytes())?;
     if answer.status != 101 {
         return Err(wrong(format!(
             "no WebSocket at {target}: {}",
@@ -113,6 +117,28 @@ pub fn open_websocket_with_frames(address: SocketAddr, target: &str) -> io::Resu
         )));
     }
     Ok((stream, answer.body))
+}
+
+/// What opens a WebSocket.
+#[must_use]
+pub fn websocket_request(address: SocketAddr, target: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {WS_KEY}\r\n\r\n"
+    )
+}
+
+/// A whole text frame as a client sends it, of any length up to 64 KiB.
+#[must_use]
+pub fn client_text_frame_of(text: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let Some(length) = u16::try_from(text.len()).ok().filter(|length| *length > 125) else {
+        return client_text_frame(text, mask);
+    };
+    let mut frame = vec![0x81, 0x80 | 126];
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(&mask);
+    frame.extend(text.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
 }
 
 /// A whole text frame as a client sends it; `text` is shorter than 126 bytes.

@@ -9,6 +9,7 @@ pub mod get;
 pub mod group;
 pub mod http2;
 pub mod idle;
+pub mod live;
 pub mod tls;
 
 use std::io;

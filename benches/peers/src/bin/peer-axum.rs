@@ -1,12 +1,13 @@
 //! The comparison's routes on `axum::serve`.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -90,6 +91,33 @@ fn router() -> Router {
         .route("/pub/room", post(publish))
         .route("/poll/room", get(poll))
         .with_state(Room::default())
+        .merge(rooms())
+}
+
+/// Rooms by name, made when somebody first comes to one.
+type Rooms = Arc<Mutex<HashMap<String, Room>>>;
+
+fn rooms() -> Router {
+    let room = |rooms: Rooms, name: String| {
+        rooms
+            .lock()
+            .expect("no holder panics")
+            .entry(name)
+            .or_default()
+            .clone()
+    };
+    let enter = move |upgrade: WebSocketUpgrade, State(rooms): State<Rooms>, Path(name): Path<String>| async move {
+        let room = room(rooms, name);
+        upgrade.on_upgrade(|socket| follow(socket, room))
+    };
+    let say = move |State(rooms): State<Rooms>, Path(name): Path<String>, text: String| async move {
+        room(rooms, name).publish(text.into());
+        StatusCode::NO_CONTENT
+    };
+    Router::new()
+        .route("/ws/room/{name}", get(enter))
+        .route("/pub/{name}", post(say))
+        .with_state(Rooms::default())
 }
 
 async fn echo(mut socket: WebSocket) {
