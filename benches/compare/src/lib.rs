@@ -14,6 +14,7 @@ pub mod report;
 pub mod served;
 pub mod servers;
 pub mod soak;
+pub mod spread;
 pub mod stats;
 pub mod streams;
 pub mod svg;

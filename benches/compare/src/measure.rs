@@ -12,7 +12,7 @@ use crate::load::echo::Echo;
 use crate::load::fanout::Fanout;
 use crate::load::get::Gets;
 use crate::load::live::Dialect;
-use crate::load::live::fan::{Fan, Shape};
+use crate::load::live::fan::{Fan, Shape, Voice};
 use crate::load::live::storm::Storm;
 use crate::load::{Load, Tally, http2, idle, tls};
 use crate::metric::{Metric, Sample};
@@ -107,7 +107,7 @@ pub fn run(work: Work, kind: Kind, server: &Server, folder: &Folder, plan: &Plan
 }
 
 fn fan(server: &Server, plan: &Plan, dialect: Dialect, shape: Shape) -> io::Result<Sample> {
-    let mut load = Fan::open(server.address(), dialect, shape)?;
+    let mut load = Fan::open(server.address(), dialect, shape, Voice::Http)?;
     load.pump(Instant::now() + plan.warm_up, &mut Tally::default())?;
     let before = resident_bytes(server.pid())?;
     let mut sample = busy(server, plan, load)?;

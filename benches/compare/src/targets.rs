@@ -27,7 +27,7 @@ enum Limit {
 }
 
 /// All limits.
-pub const TARGETS: [Target; 30] = [
+pub const TARGETS: [Target; 35] = [
     most(Work::IdleHttp, Metric::Memory, 0.2 * 1024.0),
     most(Work::IdleWs, Metric::Memory, 0.35 * 1024.0),
     share(Work::Keepalive, Metric::Cpu, 0.85, Kind::Axum),
@@ -41,6 +41,11 @@ pub const TARGETS: [Target; 30] = [
         metric: Metric::Rate,
         limit: Limit::LeastOf(5.0, Kind::Axum),
     },
+    most(Work::LiveIdle, Metric::Memory, 0.5 * 1024.0),
+    share(Work::LiveAll, Metric::Cpu, 1.0, Kind::Bun),
+    share(Work::LiveRooms10, Metric::Cpu, 1.0, Kind::Bun),
+    share(Work::LiveRooms100, Metric::Cpu, 1.0, Kind::Bun),
+    share(Work::LiveRooms1000, Metric::Cpu, 1.0, Kind::Bun),
     share(Work::IdleH2, Metric::Memory, 1.0, Kind::Axum),
     share(Work::H2, Metric::Cpu, 0.85, Kind::Axum),
     share(Work::H2, Metric::Cpu, 1.1, Kind::Actix),

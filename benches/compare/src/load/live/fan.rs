@@ -35,12 +35,22 @@ pub struct Shape {
     pub text_bytes: usize,
 }
 
+/// How the one who speaks does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// `POST /pub/ROOM`.
+    Http,
+    /// A session of its own, with the protocol's `publish`.
+    Session,
+}
+
 /// The sessions, and the one who speaks.
 #[derive(Debug)]
 pub struct Fan {
     group: Group,
     shape: Shape,
     address: SocketAddr,
+    voice: Voice,
     ping: Option<(&'static [u8], Vec<u8>)>,
     rooms: Vec<Room>,
     listeners: Vec<Listener>,
@@ -75,13 +85,16 @@ impl Fan {
     ///
     /// # Errors
     /// When the server does not accept them.
-    pub fn open(address: SocketAddr, dialect: Dialect, shape: Shape) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, dialect: Dialect, shape: Shape, voice: Voice) -> io::Result<Self> {
         let room_of = |session: usize| session / shape.room;
         let names: Vec<_> = (0..shape.sessions).map(|at| room_name(room_of(at))).collect();
         let sessions = dialect.open(address, &names, None)?;
         let names: Vec<_> = (0..shape.stalled).map(|_| room_name(0)).collect();
         let stalled = dialect.open(address, &names, None)?;
-        let mut sockets = vec![client::connect(address)?];
+        let mut sockets = vec![match voice {
+            Voice::Http => client::connect(address)?,
+            Voice::Session => dialect.open_speaker(address)?,
+        }];
         sockets.extend(sessions.into_iter().map(|Session { socket, .. }| socket));
         let stalled = stalled.into_iter().map(|Session { socket, .. }| socket);
         let stalled: Vec<_> = stalled.collect();
@@ -96,6 +109,7 @@ impl Fan {
             group: Group::new(sockets)?,
             shape,
             address,
+            voice,
             ping: dialect.ping_and_pong(),
             rooms: (0..shape.sessions.div_ceil(shape.room))
                 .map(|_| Room::default())
@@ -123,14 +137,69 @@ impl Fan {
         ));
         text.push('"');
         room.published += 1;
-        let request = format!(
-            "POST /pub/{} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}",
-            room_name(self.next),
-            self.address,
-            text.len()
-        );
+        let name = room_name(self.next);
         self.next = (self.next + 1) % self.rooms.len();
-        self.group.send(PUBLISHER, request.as_bytes())
+        match self.voice {
+            Voice::Http => {
+                let request = format!(
+                    "POST /pub/{name} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}",
+                    self.address,
+                    text.len()
+                );
+                self.group.send(PUBLISHER, request.as_bytes())
+            }
+            Voice::Session => {
+                let command = format!("{{\"id\":9,\"publish\":{{\"channel\":\"{name}\",\"data\":{text}}}}}");
+                let frame = client::client_text_frame_of(command.as_bytes(), [0; 4]);
+                self.group.send(PUBLISHER, &frame)
+            }
+        }
+    }
+
+    /// Messages that were said.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        self.rooms.iter().map(|room| room.published).sum()
+    }
+
+    /// Messages that are said and that somebody has not heard yet.
+    #[must_use]
+    pub fn unheard(&self) -> u64 {
+        let unheard = |listener: &Listener| self.rooms[listener.room].published - listener.heard;
+        self.listeners.iter().map(unheard).sum()
+    }
+
+    /// Waits until all that was said is heard, or until then.
+    ///
+    /// # Errors
+    /// As [`Load::pump`].
+    pub fn settle(&mut self, until: Instant, tally: &mut Tally) -> io::Result<()> {
+        while self.unheard() > 0 && Instant::now() < until {
+            self.turn(until.min(Instant::now() + Duration::from_millis(50)), tally)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, until: Instant, tally: &mut Tally) -> io::Result<()> {
+        let Self {
+            group,
+            ping,
+            rooms,
+            listeners,
+            ..
+        } = self;
+        group.turn(until, |socket, index, bytes| {
+            if let Some((ping, pong)) = ping
+                && find(bytes, ping).is_some()
+            {
+                send(socket, pong)?;
+            }
+            let Some(listener) = index.checked_sub(1) else {
+                return check_published(bytes);
+            };
+            let listener = &mut listeners[listener];
+            listener.hear(bytes, &rooms[listener.room], tally)
+        })
     }
 }
 
@@ -143,26 +212,7 @@ impl Load for Fan {
                 self.due += self.shape.every;
                 self.publish()?;
             }
-            let Self {
-                group,
-                ping,
-                rooms,
-                listeners,
-                due,
-                ..
-            } = self;
-            group.turn(until.min(*due), |socket, index, bytes| {
-                let Some(listener) = index.checked_sub(1) else {
-                    return check_published(bytes);
-                };
-                if let Some((ping, pong)) = ping
-                    && find(bytes, ping).is_some()
-                {
-                    send(socket, pong)?;
-                }
-                let listener = &mut listeners[listener];
-                listener.hear(bytes, &rooms[listener.room], tally)
-            })?;
+            self.turn(until.min(self.due), tally)?;
         }
         Ok(())
     }
@@ -170,10 +220,8 @@ impl Load for Fan {
 
 /// All answers to what was published are that it was.
 fn check_published(bytes: &[u8]) -> io::Result<()> {
-    if find(bytes, b"HTTP/1.1 4")
-        .or(find(bytes, b"HTTP/1.1 5"))
-        .is_some()
-    {
+    let refusals: [&[u8]; 3] = [b"HTTP/1.1 4", b"HTTP/1.1 5", b"\"error\""];
+    if refusals.iter().any(|refusal| find(bytes, refusal).is_some()) {
         return Err(wrong(format!(
             "nothing is published: {}",
             String::from_utf8_lossy(bytes)

@@ -133,6 +133,13 @@ impl Dialect {
         Ok(sessions)
     }
 
+    /// Opens a session that follows nothing.
+    pub(crate) fn open_speaker(self, address: SocketAddr) -> io::Result<TcpStream> {
+        let mut socket = client::open_websocket(address, &self.target("speaker"))?;
+        socket.write_all(&client::client_text_frame_of(b"{\"id\":1,\"connect\":{}}", MASK))?;
+        Ok(socket)
+    }
+
     fn open_together(
         self,
         address: SocketAddr,
