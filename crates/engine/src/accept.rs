@@ -1,4 +1,7 @@
-//! The acceptor: one thread that accepts for all cores and gives each connection to the core that has the fewest.
+//! The acceptor: accepts for all cores and gives each connection to the core that has the fewest.
+//!
+//! It has a thread of its own, unless there is one core alone: then it is a task of that core, as each connection would cost two
+//! switches between threads that share a CPU.
 //!
 //! What there is no room for is refused here, before a core hears of it: see [`shed`].
 
@@ -18,6 +21,7 @@ use rustix::io::Errno;
 use crate::accept::bucket::Bucket;
 use crate::accept::shed::{Room, Shed};
 use crate::core::link::{Link, Note};
+use crate::core::nest;
 use crate::limits::Limits;
 use crate::listen::{Listener, Options};
 use crate::metrics::Refused;
@@ -31,12 +35,20 @@ pub(crate) const STOP: Token = Token(usize::MAX);
 /// How long to wait when there is no descriptor for another connection, not even to refuse it.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Events that are taken at once.
+const EVENTS_MAX: usize = 64;
+
 /// Connections that one listener gives before the others, and the end of the server, have their turn.
 const TURN_MAX: usize = 256;
 
 /// What the acceptor has.
 pub(crate) struct Acceptor {
     poll: Poll,
+    doors: Doors,
+}
+
+/// Where connections come in, and what is asked of each.
+struct Doors {
     listeners: Vec<Listener>,
     /// Of the listener with the same number.
     options: Arc<[Options]>,
@@ -59,8 +71,7 @@ impl Acceptor {
         for (at, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(at))?;
         }
-        Ok(Acceptor {
-            poll,
+        let doors = Doors {
             listeners,
             options,
             links,
@@ -70,7 +81,8 @@ impl Acceptor {
                 .map(|rate| Bucket::new(rate, Instant::now())),
             shed: Shed::new(shared.clone(), limits.retry_after)?,
             shared,
-        })
+        };
+        Ok(Acceptor { poll, doors })
     }
 
     /// What ends [`Acceptor::run`].
@@ -80,12 +92,52 @@ impl Acceptor {
 
     /// How many connections may be open: the limit, or what the process has descriptors for.
     pub(crate) fn connections_max(&self) -> usize {
-        self.connections_max
+        self.doors.connections_max
+    }
+
+    /// Accepts, as a task of the one core there is, until it is stopped; then the listeners close.
+    pub(crate) async fn run_on_core(self) {
+        let Acceptor { poll, mut doors } = self;
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut poll = match nest(poll) {
+            Ok(poll) => poll,
+            Err(error) => {
+                tracing::error!(%error, "the acceptor cannot wait for connections; it ends");
+                return;
+            }
+        };
+        let mut timeout = None;
+        loop {
+            let ready = poll.readable_mut();
+            let waited = match timeout {
+                None => Ok(ready.await),
+                Some(time) => tokio::time::timeout(time, ready).await,
+            };
+            if let Ok(guard) = waited {
+                let polled = guard.and_then(|mut guard| {
+                    guard.get_inner_mut().poll(&mut events, Some(Duration::ZERO))?;
+                    if events.iter().count() < EVENTS_MAX {
+                        guard.clear_ready();
+                    }
+                    Ok(())
+                });
+                if let Err(error) = polled
+                    && error.kind() != io::ErrorKind::Interrupted
+                {
+                    tracing::error!(%error, "the acceptor cannot wait for connections; it ends");
+                    return;
+                }
+                if events.iter().any(|e| e.token() == STOP) {
+                    return;
+                }
+            }
+            timeout = doors.accept_all();
+        }
     }
 
     /// Accepts until it is stopped; then the listeners close.
     pub(crate) fn run(mut self) {
-        let mut events = Events::with_capacity(64);
+        let mut events = Events::with_capacity(EVENTS_MAX);
         let mut timeout = None;
         loop {
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -97,13 +149,21 @@ impl Acceptor {
             if events.iter().any(|e| e.token() == STOP) {
                 return;
             }
-            // An edge is seen once: after a pause, every listener may have connections waiting.
-            timeout = self.shed.expire(Instant::now());
-            for at in 0..self.listeners.len() {
-                let again = self.accept_some(at);
-                timeout = [timeout, again].into_iter().flatten().min();
-            }
+            timeout = self.doors.accept_all();
         }
+    }
+}
+
+impl Doors {
+    /// Accepts from every listener. If they must be looked at again, whatever the poll set says: after how long.
+    fn accept_all(&mut self) -> Option<Duration> {
+        // An edge is seen once: after a pause, every listener may have connections waiting.
+        let mut timeout = self.shed.expire(Instant::now());
+        for at in 0..self.listeners.len() {
+            let again = self.accept_some(at);
+            timeout = [timeout, again].into_iter().flatten().min();
+        }
+        timeout
     }
 
     /// Accepts from one listener. If it must be looked at again, whatever the poll set says: after how long.

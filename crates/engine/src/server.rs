@@ -183,6 +183,10 @@ impl<A: App> Server<A> {
         let connections_max = acceptor.connections_max();
         let (ready, started) = mpsc::channel();
         let mut threads = Vec::new();
+        let (acceptor, mut on_core) = match count {
+            1 => (None, Some(acceptor)),
+            _ => (Some(acceptor), None),
+        };
         for (at, link) in links.iter().enumerate() {
             let (app, limits, link, source) = (
                 self.app.clone(),
@@ -191,6 +195,7 @@ impl<A: App> Server<A> {
                 self.source.clone(),
             );
             let (peer_info, ready, options) = (self.peer_info, ready.clone(), options.clone());
+            let on_core = on_core.take();
             let (shared, http2, prelude) = (shared.clone(), self.http2, self.prelude.take());
             let core = spawn(format!("squall-core-{at}"), self.logs.clone(), move || {
                 let of = link.clone();
@@ -211,7 +216,7 @@ impl<A: App> Server<A> {
                 };
                 // Whoever started us may have given up; then nobody listens, and the drain note is there already.
                 let is_ready = || drop(ready.send(Ok(())));
-                if let Err(error) = core::run(&of, make, is_ready) {
+                if let Err(error) = core::run(&of, make, on_core, is_ready) {
                     tracing::error!(%error, core = at, "a core ended by an error");
                     drop(ready.send(Err(error)));
                 }
@@ -225,10 +230,7 @@ impl<A: App> Server<A> {
             shared: shared.clone(),
             stall_threshold: self.limits.stall_threshold,
         };
-        let watch = spawn("squall-watch".to_owned(), self.logs.clone(), move || watch.run());
-        threads.push(watch.inspect_err(|_| drain(&links))?);
-        let accept = spawn("squall-accept".to_owned(), self.logs, move || acceptor.run());
-        threads.push(accept.inspect_err(|_| drain(&links))?);
+        threads.extend(beside_cores(watch, acceptor, self.logs).inspect_err(|_| drain(&links))?);
         Ok(Handle {
             local,
             links,
@@ -251,6 +253,21 @@ impl<A: App> Server<A> {
         let handle = self.start()?;
         signals.wait_then_drain(&handle)
     }
+}
+
+/// The threads that are no cores.
+fn beside_cores(
+    watch: Watch,
+    acceptor: Option<Acceptor>,
+    logs: Option<tracing::Dispatch>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let mut threads = vec![spawn("squall-watch".to_owned(), logs.clone(), move || {
+        watch.run()
+    })?];
+    if let Some(acceptor) = acceptor {
+        threads.push(spawn("squall-accept".to_owned(), logs, move || acceptor.run())?);
+    }
+    Ok(threads)
 }
 
 fn local_addresses(listeners: &[Listener]) -> Result<Vec<Address>, Error> {

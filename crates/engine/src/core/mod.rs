@@ -31,6 +31,7 @@ use mio::Events;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::accept::Acceptor;
 use crate::app::App;
 use crate::conn::h2::Scratch;
 use crate::conn::http::Http;
@@ -127,10 +128,12 @@ pub(crate) struct Parts<A: App> {
 /// Something that a core begins with.
 pub(crate) type Prelude<A> = Box<dyn FnOnce(&Rc<Core<A>>) -> io::Result<()> + Send>;
 
-/// Runs a core on this thread until it has drained. Calls `ready` when it has all that it needs from the system.
+/// Runs a core on this thread until it has drained, and the acceptor if it is the only core. Calls `ready` when it has all that
+/// it needs from the system.
 pub(crate) fn run<A: App>(
     link: &Arc<Link>,
     make: impl FnOnce() -> Parts<A>,
+    acceptor: Option<Acceptor>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     if let Some(schedstat) = schedstat_of_this_thread() {
@@ -153,6 +156,9 @@ pub(crate) fn run<A: App>(
         }
         let poll = nest(poll)?;
         ready();
+        if let Some(acceptor) = acceptor {
+            tokio::task::spawn_local(acceptor.run_on_core());
+        }
         core.drive(poll).await
     })
 }
@@ -451,7 +457,7 @@ impl<A: App> Core<A> {
     deprecated,
     reason = "the replacement is unsafe; a mio::Poll owns its one descriptor for as long as it lives"
 )]
-fn nest(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
+pub(crate) fn nest(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
     AsyncFd::with_interest(poll, Interest::READABLE)
 }
 
