@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 use squall::decompression::Decompression;
-use squall::live::{Incoming, Live, WsDoor};
-use squall::web::extract::State;
+use squall::live::session::{
+    ConnectAsk, Connected, Deny, PublishAsk, PublishOptions, SessionPolicy, SubscribeAsk, SubscribeOptions,
+};
+use squall::live::{self, Incoming, Live, WsDoor};
+use squall::web::extract::{Path, State};
 use squall::web::routing::{get, post};
 use squall::web::ws::{Message, Socket, WebSocketUpgrade};
 use squall::web::{Body, Bytes, Json, Router, StatusCode};
@@ -41,8 +44,27 @@ pub(crate) fn routes(live: &Live) -> Router {
         .route("/ws/room", live.ws_with(room, [ROOM]))
         .route("/sse/room", live.sse([ROOM]))
         .route("/pub/room", post(publish))
+        .route("/pub/{room}", post(publish_to))
         .route("/poll/room", live.poll([ROOM]))
         .with_state(live.clone())
+        .merge(live::router(live, Anyone))
+}
+
+/// Everybody may follow and say everything.
+struct Anyone;
+
+impl SessionPolicy for Anyone {
+    async fn connect(&self, _: ConnectAsk) -> Result<Connected, Deny> {
+        Ok(Connected::anonymous())
+    }
+
+    async fn subscribe(&self, _: SubscribeAsk) -> Result<SubscribeOptions, Deny> {
+        Ok(SubscribeOptions::recoverable())
+    }
+
+    async fn publish(&self, _: PublishAsk) -> Result<PublishOptions, Deny> {
+        Ok(PublishOptions::default())
+    }
 }
 
 async fn echo(mut socket: Socket) {
@@ -58,6 +80,13 @@ async fn echo(mut socket: Socket) {
 fn speak(live: &Live, incoming: Incoming<'_>) {
     if let Message::Text(text) = incoming.message {
         let _ = live.publish(ROOM, text).ready();
+    }
+}
+
+async fn publish_to(State(live): State<Live>, Path(room): Path<String>, text: String) -> StatusCode {
+    match live.publish(&room, text).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
     }
 }
 
