@@ -3,9 +3,10 @@
 use serde::Serialize;
 use squall::decompression::Decompression;
 use squall::live::session::{
-    ConnectAsk, Connected, Deny, PublishAsk, PublishOptions, SessionPolicy, SubscribeAsk, SubscribeOptions,
+    ConnectAsk, Connected, Deny, PublishAsk, PublishOptions, SessionConfig, SessionPolicy, Sessions,
+    SubscribeAsk, SubscribeOptions,
 };
-use squall::live::{self, Incoming, Live, WsDoor};
+use squall::live::{Incoming, Live, WsDoor};
 use squall::web::extract::{Path, State};
 use squall::web::routing::{get, post};
 use squall::web::ws::{Message, Socket, WebSocketUpgrade};
@@ -47,7 +48,16 @@ pub(crate) fn routes(live: &Live) -> Router {
         .route("/pub/{room}", post(publish_to))
         .route("/poll/room", live.poll([ROOM]))
         .with_state(live.clone())
-        .merge(live::router(live, Anyone))
+        .merge(Sessions::with_config(live, as_fast_as_they_like(), Anyone).router())
+}
+
+/// Whoever speaks in a bench speaks a lot.
+fn as_fast_as_they_like() -> SessionConfig {
+    SessionConfig {
+        publish_rate_max: u32::MAX,
+        publish_burst_max: u32::MAX,
+        ..SessionConfig::default()
+    }
 }
 
 /// Everybody may follow and say everything.
