@@ -1,6 +1,7 @@
 // Centrifugo's JavaScript SDK, as it is, against our sessions: the same tests over every transport that it has.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 
@@ -287,6 +288,90 @@ for (const transport of TRANSPORTS) {
       assert.deepEqual(ends, []);
     });
 
+    test('is told who is there, who comes and who goes', async () => {
+      const channel = unique('room');
+      const [alice, bob] = await Promise.all([connected({ token: 'alice' }), connected({ token: 'bob' })]);
+      const room = await subscribed(alice, channel, { joinLeave: true });
+      const told = (event) =>
+        new Promise((resolve) => {
+          room.subscription.on(event, ({ info }) => info.user === 'bob' && resolve(info));
+        });
+      const [joined, left] = [told('join'), told('leave')];
+      const other = await subscribed(bob, channel);
+      const info = await joined;
+      assert.deepEqual(decode(info.connInfo), { name: 'bob' });
+      assert.deepEqual(decode(info.chanInfo), { here: 1 });
+      const { clients } = await alice.presence(channel);
+      assert.deepEqual(Object.values(clients).map(({ user }) => user).sort(), ['alice', 'bob']);
+      assert.equal(clients[info.client].user, 'bob');
+      const { numClients, numUsers } = await alice.presenceStats(channel);
+      assert.deepEqual([numClients, numUsers], [2, 2]);
+      other.subscription.unsubscribe();
+      assert.equal((await left).client, info.client);
+      assert.equal((await alice.presenceStats(channel)).numClients, 1);
+    });
+
+    test('gets what its filter picks, and what it missed of that', async () => {
+      const proxy = await Proxy.before(server);
+      const channel = unique('tagged');
+      const publisher = await connected({ token: 'alice' });
+      const made = await connected({ token: 'bob' }, proxy.port);
+      const long = 'a long text';
+      const tagsFilter = { key: 'size', cmp: 'gte', val: '10' };
+      const room = await subscribed(made, channel, { tagsFilter });
+      const say = (data) => publisher.publish(channel, encode(data));
+      await say('x');
+      await say(long);
+      await until(room, 1);
+      const cut = once(made, 'connecting');
+      proxy.cut();
+      await cut;
+      await say('y');
+      await say(`${long} 2`);
+      const back = once(room.subscription, 'subscribed');
+      proxy.mend();
+      assert.equal((await back)[0].recovered, true);
+      await say('z');
+      await say(`${long} 3`);
+      await until(room, 3);
+      assert.deepEqual(room.publications, [long, `${long} 2`, `${long} 3`]);
+      proxy.stop();
+    });
+
+    test('the server speaks to it by the API', async () => {
+      const user = unique('user');
+      const channel = unique('api');
+      const made = await connected({ token: user });
+      const subscribedByServer = once(made, 'subscribed');
+      await server.api('subscribe', { user, channel });
+      assert.equal((await subscribedByServer)[0].channel, channel);
+      const publication = once(made, 'publication');
+      const { result } = await server.api('publish', { channel, data: { n: 1 }, tags: { t: 'v' } });
+      const [context] = await publication;
+      assert.deepEqual(decode(context.data), { n: 1 });
+      assert.equal(context.offset, result.offset);
+      assert.deepEqual({ ...context.tags }, { t: 'v' });
+      const gone = once(made, 'unsubscribed');
+      await server.api('unsubscribe', { user, channel });
+      assert.equal((await gone)[0].channel, channel);
+      const room = await subscribed(made, channel);
+      const { result: presence } = await server.api('presence', { channel });
+      assert.deepEqual(Object.values(presence.presence).map((info) => info.user), [user]);
+      const { result: channels } = await server.api('channels', { pattern: channel });
+      assert.equal(channels.channels[channel].num_clients, 1);
+      const { result: history } = await server.api('history', { channel, limit: 10 });
+      assert.deepEqual(history.publications.map(({ data }) => data), [{ n: 1 }]);
+      const again = once(room.subscription, 'subscribing');
+      const cut = once(made, 'connecting');
+      await server.api('disconnect', { user, disconnect: { code: 4000, reason: 'come back' } });
+      assert.equal((await cut)[0].code, 4000);
+      await again;
+      await made.ready();
+      const end = once(made, 'disconnected');
+      await server.api('disconnect', { user });
+      assert.equal((await end)[0].code, 3503);
+    });
+
     test('pings keep it', async () => {
       const made = await connected({ token: 'alice', maxServerPingDelay: 500 });
       const ends = [];
@@ -296,3 +381,77 @@ for (const transport of TRANSPORTS) {
     });
   });
 }
+
+describe('with tokens in earnest', { timeout: 60_000 }, () => {
+  const secret = 'a secret of thirty-two bytes, or more';
+  let strict;
+  const clients = [];
+  before(async () => {
+    strict = await Server.start(secret);
+  });
+  after(async () => {
+    clients.forEach((made) => made.disconnect());
+    await strict.stop();
+  });
+
+  function token(claims) {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  }
+  const soon = (seconds) => Math.floor(Date.now() / 1000) + seconds;
+
+  function client(options) {
+    const made = new Centrifuge(`ws://127.0.0.1:${strict.port}/connection/websocket`, {
+      websocket: WebSocket,
+      ...options,
+    });
+    clients.push(made);
+    return made;
+  }
+
+  test('a token says who it is, and namespaces what it may', async () => {
+    const made = client({ token: token({ sub: '42', info: { name: 'Ann' } }) });
+    made.connect();
+    const room = made.newSubscription('chat:1');
+    const subscribed = once(room, 'subscribed');
+    room.subscribe();
+    assert.equal((await subscribed)[0].recoverable, true);
+    await room.publish({ text: 'hi' });
+    const { clients: there } = await room.presence();
+    assert.deepEqual(Object.values(there).map(({ user, connInfo }) => [user, connInfo]), [['42', { name: 'Ann' }]]);
+    assert.equal((await room.history({ limit: 1 })).publications[0].info.user, '42');
+    await assert.rejects(made.publish('chat:2', 1), { code: 103 });
+    await assert.rejects(made.publish('nowhere:1', 1), { code: 102 });
+    await assert.rejects(made.presence('private:1'), { code: 108 });
+  });
+
+  test('a subscription token lets in where nobody may without', async () => {
+    const made = client({ token: token({ sub: '42' }) });
+    made.connect();
+    const without = made.newSubscription('private:1');
+    const ended = once(without, 'unsubscribed');
+    without.subscribe();
+    assert.equal((await ended)[0].code, 103);
+    made.removeSubscription(without);
+    const claims = { sub: '42', channel: 'private:1', exp: soon(3600) };
+    const room = made.newSubscription('private:1', { getToken: async () => token(claims) });
+    room.subscribe();
+    await room.ready();
+    await room.publish('in');
+    const stolen = made.newSubscription('private:2', { token: token(claims) });
+    const out = once(made, 'disconnected');
+    stolen.subscribe();
+    assert.equal((await out)[0].code, 3500);
+  });
+
+  test('an expired token is asked for anew, a forged one ends it', async () => {
+    const made = client({ token: token({ sub: '42', exp: soon(-10) }), getToken: async () => token({ sub: '42' }) });
+    made.connect();
+    await made.ready();
+    const forged = client({ token: `${token({ sub: '42' }).slice(0, -2)}AA` });
+    const ended = once(forged, 'disconnected');
+    forged.connect();
+    assert.equal((await ended)[0].code, 3500);
+  });
+});

@@ -9,10 +9,10 @@ import readline from 'node:readline';
 
 /** A running server. */
 export class Server {
-  static async start() {
+  static async start(...args) {
     const program = process.env.SESSIONS_BIN;
     if (!program) throw new Error('SESSIONS_BIN names the program to test');
-    const child = spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     for await (const line of readline.createInterface({ input: child.stdout })) {
       const found = line.match(/listening on (127\.0\.0\.1):(\d+)/);
       if (found) return new Server(child, Number(found[2]));
@@ -30,6 +30,13 @@ export class Server {
     const answer = await fetch(url, { method: 'POST', body: JSON.stringify(data) });
     const [epoch, offset] = (await answer.text()).split(':');
     return { epoch, offset: Number(offset) };
+  }
+
+  async api(method, body) {
+    const url = `http://127.0.0.1:${this.port}/api/${method}`;
+    const headers = { 'X-API-Key': 'the key of the tests' };
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    return answer.json();
   }
 
   async stop() {

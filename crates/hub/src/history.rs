@@ -80,6 +80,21 @@ impl Hub {
         log.messages.get(end.checked_sub(1)?).cloned()
     }
 
+    /// The topics that anybody follows and that `wanted` picks by name, each with how many follow it, on all cores; at
+    /// most `max`, in no order. Looks at every topic.
+    pub fn followed(&self, wanted: impl Fn(&str) -> bool, max: usize) -> Vec<(Arc<str>, usize)> {
+        let topics = self.topics();
+        let counted = topics.all().map(|topic| {
+            let watchers = topic.watchers();
+            let followers = watchers.iter().map(|interest| interest.followers() as usize);
+            (topic.name().clone(), followers.sum::<usize>())
+        });
+        counted
+            .filter(|(name, followers)| *followers > 0 && wanted(name))
+            .take(max)
+            .collect()
+    }
+
     /// The topic; or the floor of those that are not known.
     fn topic(&self, name: &str) -> Result<Arc<Topic>, u64> {
         let topics = self.topics();

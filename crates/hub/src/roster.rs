@@ -217,6 +217,11 @@ impl<T> Roster<T> {
         self.watched.watch(topic).name()
     }
 
+    /// Everybody who follows a topic, by its number; a follower in two styles twice.
+    pub fn followers_of(&self, topic: u32) -> impl Iterator<Item = u32> + '_ {
+        self.watched.places(topic).iter().map(|place| place.follower)
+    }
+
     /// The last offset that was appended to a topic that is followed; 0 if none is known.
     pub fn newest(&self, topic: u32) -> u64 {
         self.watched.watch(topic).topic.newest()

@@ -102,6 +102,12 @@ impl Watched {
             .watch
     }
 
+    /// The topic's followers.
+    pub(super) fn places(&self, local: u32) -> &[Place] {
+        let topic = self.topics.get(local as usize).and_then(Option::as_ref);
+        topic.map_or(&[], |topic| &topic.places)
+    }
+
     /// Takes the topic's note and answers its followers. A late note for a topic that is followed no more is nothing.
     pub(super) fn take(&self, local: u32) -> &[Place] {
         let Some(topic) = self.topics.get(local as usize).and_then(Option::as_ref) else {

@@ -251,6 +251,12 @@ impl Live {
         self.inner.cores_made.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Every core.
+    pub(crate) fn cores(&self) -> Vec<Arc<CoreMailbox>> {
+        let cores = self.inner.cores.lock().unwrap_or_else(PoisonError::into_inner);
+        cores.iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// The core with this number, if there still is one.
     pub(crate) fn core(&self, number: u32) -> Option<Arc<CoreMailbox>> {
         let cores = self.inner.cores.lock().unwrap_or_else(PoisonError::into_inner);

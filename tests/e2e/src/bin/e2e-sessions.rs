@@ -2,14 +2,19 @@
 //!
 //! Who somebody is, is the token's text: `alice`; `alice/3` for three seconds, to be refreshed; `alice+news` with a
 //! subscription by the server. Channels are named for what they are: `secret:`, `plain:`, `cache:`, `token:`.
+//!
+//! `e2e-sessions SECRET` wants tokens in earnest, with that secret, and has the namespaces `chat` and `private`.
 
 use std::time::Duration;
 
+use squall::live::namespaces::{Ability, NamespaceOptions, Namespaces, NamespacesConfig, Who};
+use squall::live::server_api::{self, ApiConfig};
 use squall::live::session::{
     ChannelAsk, ConnectAsk, Connected, Deny, Disconnect, Gone, MessageAsk, PublishAsk, PublishOptions,
     Recovery, RefreshAsk, Refreshed, RpcAsk, SessionConfig, SessionError, SessionPolicy, Sessions,
-    SubRefreshAsk, SubscribeAsk, SubscribeOptions,
+    SubRefreshAsk, SubscribeAsk, SubscribeOptions, TokenPolicy,
 };
+use squall::live::token::{TokenConfig, Verifier};
 use squall::live::{self, Hub, HubConfig, Live, Retention};
 use squall::web::body::Bytes;
 use squall::web::extract::{Path, State};
@@ -53,7 +58,6 @@ impl SessionPolicy for Rules {
         let (kind, _) = ask.channel.split_once(':').unwrap_or(("", ""));
         let options = SubscribeOptions {
             presence: true,
-            announce: true,
             join_leave: ask.join_leave,
             tags_filter: true,
             delta: true,
@@ -166,7 +170,7 @@ fn from_now(seconds: u64) -> u64 {
     now_ms() / 1_000 + seconds
 }
 
-fn main() -> Result<(), squall::Error> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hub = Hub::new(HubConfig {
         epoch: live::new_epoch(),
         // So that a test can make the log forget.
@@ -187,8 +191,17 @@ fn main() -> Result<(), squall::Error> {
         connect_timeout_s: 2,
         ..SessionConfig::default()
     };
-    let sessions = Sessions::with_config(&live, config, Rules { hub: hub.clone() });
+    let secret = std::env::args().nth(1);
+    let sessions = match secret {
+        Some(secret) => Sessions::with_config(&live, config, by_tokens(&hub, secret)?),
+        None => Sessions::with_config(&live, config, Rules { hub: hub.clone() }),
+    };
+    let api = ApiConfig {
+        keys: vec!["the key of the tests".into()],
+        ..ApiConfig::default()
+    };
     let router = Router::new()
+        .nest("/api", server_api::router(sessions.clone(), &api)?)
         .route("/publish/{channel}", post(publish))
         .with_state(hub)
         .merge(sessions.router());
@@ -202,7 +215,38 @@ fn main() -> Result<(), squall::Error> {
             {
                 println!("listening on {addr}");
             }
-        })
+        })?;
+    Ok(())
+}
+
+/// Tokens with this secret, and a namespace `chat` in which everything is allowed.
+fn by_tokens(hub: &Hub, secret: String) -> Result<TokenPolicy, Box<dyn std::error::Error>> {
+    let tokens = TokenConfig {
+        hmac_secret: secret.into(),
+        ..TokenConfig::default()
+    };
+    let chat = NamespaceOptions {
+        history_messages: 100,
+        recovery: Ability::Force,
+        presence: true,
+        join_leave: true,
+        subscribe: Who::CLIENT,
+        publish: Who::SUBSCRIBER,
+        presence_for: Who::SUBSCRIBER,
+        history_for: Who::SUBSCRIBER,
+        delta: true,
+        ..NamespaceOptions::default()
+    };
+    let private = NamespaceOptions {
+        publish: Who::SUBSCRIBER,
+        ..NamespaceOptions::default()
+    };
+    let namespaces = Namespaces::new(NamespacesConfig {
+        namespaces: [("chat".to_owned(), chat), ("private".to_owned(), private)].into(),
+        ..NamespacesConfig::default()
+    })?;
+    namespaces.apply(hub);
+    Ok(TokenPolicy::new(Verifier::new(&tokens)?, namespaces))
 }
 
 async fn publish(State(hub): State<Hub>, Path(channel): Path<String>, data: Bytes) -> String {

@@ -43,6 +43,7 @@ pub mod protocol;
 pub(crate) mod record;
 pub(crate) mod shared;
 pub(crate) mod style;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ pub use policy::{
 };
 pub use record::{ClientId, NoClientId};
 pub use shared::SessionCounts;
+pub use tokens::TokenPolicy;
 
 pub(crate) use super::source::session::{Order, OrderFor, To, Told, What};
 use framing::Framing;

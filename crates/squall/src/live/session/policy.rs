@@ -271,9 +271,7 @@ pub struct SubscribeOptions {
     pub recovery: Recovery,
     /// It is listed among those who are there.
     pub presence: bool,
-    /// Others are told when it comes and goes. Implies `presence`.
-    pub announce: bool,
-    /// It is told when others come and go.
+    /// It is told when others who are listed come and go.
     pub join_leave: bool,
     /// Deltas may be sent, if its client asks for them.
     pub delta: bool,

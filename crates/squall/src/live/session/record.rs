@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
+use squall_hub::presence::SessionId;
 
 use super::policy::Caller;
 use super::protocol::Command;
+use crate::live::filter::Filter;
 
 /// A session's id, which others may know. Its text is a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +28,11 @@ impl ClientId {
     /// Its number.
     pub fn number(self) -> u128 {
         self.0
+    }
+
+    /// As presence knows it.
+    pub(crate) fn session(self) -> SessionId {
+        SessionId::from_number(self.0)
     }
 }
 
@@ -103,6 +110,8 @@ pub(crate) struct Sub {
     pub(crate) expires_at_s: u64,
     /// What others may know of the session there.
     pub(crate) info: Option<Box<Bytes>>,
+    /// Its client wants only what this picks.
+    pub(crate) filter: Option<Filter>,
 }
 
 /// What a subscription is, one bit each.
@@ -113,7 +122,6 @@ impl SubTraits {
     /// The server made it: its client cannot subscribe again by itself.
     pub(crate) const BY_SERVER: Self = Self(1);
     pub(crate) const PRESENCE: Self = Self(2);
-    pub(crate) const ANNOUNCED: Self = Self(4);
     pub(crate) const HEARS_JOINS: Self = Self(8);
     pub(crate) const CLIENT_REFRESH: Self = Self(16);
     /// A gap ends the session instead of the subscription.
@@ -229,6 +237,6 @@ mod tests {
     #[test]
     fn a_quiet_session_is_small() {
         assert!(size_of::<Session>() <= 88, "{}", size_of::<Session>());
-        assert!(size_of::<Sub>() <= 32, "{}", size_of::<Sub>());
+        assert!(size_of::<Sub>() <= 40, "{}", size_of::<Sub>());
     }
 }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use squall_hub::presence::Presence;
 
 use super::codes::Disconnect;
 use super::config::SessionConfig;
@@ -70,6 +72,9 @@ pub(crate) struct Shared {
     hash: RandomState,
     /// How many sessions each user has.
     users: Mutex<HashMap<u64, u32>>,
+    /// Who is where.
+    pub(crate) presence: Presence,
+    pub(crate) started: Instant,
     pub(crate) counters: Counters,
 }
 
@@ -85,7 +90,12 @@ pub(crate) struct Place {
 const PROOF_BYTES: usize = 16;
 
 impl Shared {
-    pub(crate) fn new(live: &Live, policy: impl SessionPolicy, config: SessionConfig) -> Self {
+    pub(crate) fn new(
+        live: &Live,
+        policy: impl SessionPolicy,
+        config: SessionConfig,
+        presence: Presence,
+    ) -> Self {
         Self {
             policy: Arc::new(policy),
             config: config.checked(),
@@ -94,6 +104,8 @@ impl Shared {
             key: crate::random_bytes(),
             hash: RandomState::new(),
             users: Mutex::default(),
+            presence,
+            started: Instant::now(),
             counters: Counters::default(),
         }
     }
@@ -115,6 +127,11 @@ impl Shared {
             users.remove(&owner);
         }
         fits
+    }
+
+    /// How many users have a session.
+    pub(crate) fn users_known(&self) -> usize {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(crate) fn user_left(&self, owner: u64) {
@@ -231,6 +248,8 @@ pub(crate) fn count(counter: &AtomicU64) {
 
 #[cfg(test)]
 mod tests {
+    use squall_hub::presence::PresenceConfig;
+
     use super::*;
     use crate::live::{Hub, HubConfig, anyone};
 
@@ -240,7 +259,7 @@ mod tests {
 
     fn shared(config: SessionConfig) -> Shared {
         let live = Live::new(Hub::new(HubConfig::default()), anyone);
-        Shared::new(&live, Nobody, config)
+        Shared::new(&live, Nobody, config, Presence::new(PresenceConfig::default()))
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Batch {
     pub(super) fn is_for(&self, follower: &Follower<Conn>, key: &Key) -> bool {
         let subscriptions = follower.subscriptions();
         self.key.as_ref() == Some(key)
+            && !has_filter(follower)
             && subscriptions.len() == self.subscriptions.len()
             && subscriptions
                 .iter()
@@ -109,9 +110,10 @@ impl Batch {
             return;
         };
         let subscriptions = follower.subscriptions();
-        if subscriptions
-            .iter()
-            .all(|subscription| subscription.from <= key.after)
+        if !has_filter(follower)
+            && subscriptions
+                .iter()
+                .all(|subscription| subscription.from <= key.after)
         {
             self.subscriptions.clear();
             self.subscriptions
@@ -156,9 +158,11 @@ impl Batch {
         message: &Message,
     ) {
         self.reached = message.offset;
-        let subscriptions = roster
-            .get(number)
-            .map_or(&[][..], |follower| follower.subscriptions());
+        let follower = roster.get(number);
+        if follower.is_some_and(|follower| !is_wanted(follower, topic, message)) {
+            return;
+        }
+        let subscriptions = follower.map_or(&[][..], |follower| follower.subscriptions());
         let wanted = subscriptions
             .iter()
             .filter(|s| s.topic == topic && s.from < message.offset);
@@ -235,4 +239,19 @@ impl Batch {
         self.frames.push((frame, resume));
         true
     }
+}
+
+/// Whether the follower is a session that wants only some messages: then it shares with nobody.
+fn has_filter(follower: &Follower<Conn>) -> bool {
+    let session = follower.data.session.as_deref();
+    session.is_some_and(|session| session.subs.iter().any(|sub| sub.filter.is_some()))
+}
+
+/// Whether the follower wants this message of the topic.
+fn is_wanted(follower: &Follower<Conn>, topic: u32, message: &Message) -> bool {
+    let session = follower.data.session.as_deref();
+    let filter = session
+        .and_then(|session| session.sub(topic))
+        .and_then(|sub| sub.filter.as_ref());
+    filter.is_none_or(|filter| filter.matches(|tag| message.meta.as_ref().and_then(|meta| meta.tag(tag))))
 }

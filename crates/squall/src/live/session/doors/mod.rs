@@ -1,5 +1,6 @@
 //! The ways in: two-way, two-way in two parts, one-way.
 
+mod api;
 mod emulation;
 mod open;
 mod stream;
@@ -11,6 +12,7 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use http::Method;
 use http::request::Parts;
+use squall_hub::presence::{Presence, PresenceConfig};
 
 use super::config::SessionConfig;
 use super::framing::{Carrier, Framing, Transport};
@@ -53,7 +55,25 @@ impl Sessions {
     /// # Panics
     /// As [`Sessions::new`].
     pub fn with_config(live: &Live, config: SessionConfig, policy: impl SessionPolicy) -> Self {
-        let shared = Arc::new(Shared::new(live, policy, config));
+        let presence = PresenceConfig {
+            session_topics_max: config.subscriptions_max,
+            topic_bytes_max: config.channel_bytes_max,
+            ..PresenceConfig::default()
+        };
+        Self::with_presence(live, config, Presence::new(presence), policy)
+    }
+
+    /// As [`Sessions::with_config`], with a list of who is there that others fill, too: other nodes, for one.
+    ///
+    /// # Panics
+    /// As [`Sessions::new`].
+    pub fn with_presence(
+        live: &Live,
+        config: SessionConfig,
+        presence: Presence,
+        policy: impl SessionPolicy,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(live, policy, config, presence));
         let set = live.inner.sessions.set(shared.clone());
         assert!(set.is_ok(), "a Live has one policy for sessions, given at start");
         Self {
@@ -117,13 +137,17 @@ impl Sessions {
         self.shared.counters.read()
     }
 
+    /// Who is where.
+    pub fn presence(&self) -> &Presence {
+        &self.shared.presence
+    }
+
     /// The limits.
     pub fn config(&self) -> &SessionConfig {
         &self.shared.config
     }
 
     /// Says something to the sessions of a user, on all cores. It holds for everything that is published afterwards.
-    #[expect(dead_code, reason = "the server API comes next")]
     pub(crate) fn order(&self, user: &str, client: Option<ClientId>, what: OrderFor) {
         let order = Order {
             user: user.to_owned(),

@@ -191,6 +191,19 @@ pub struct FilterNode {
     pub nodes: Vec<FilterNode>,
 }
 
+impl From<&FilterNode> for crate::live::filter::FilterNode {
+    fn from(node: &FilterNode) -> Self {
+        Self {
+            op: node.op.clone(),
+            key: node.key.clone(),
+            cmp: node.cmp.clone(),
+            val: node.val.clone(),
+            vals: node.vals.clone(),
+            nodes: node.nodes.iter().map(Into::into).collect(),
+        }
+    }
+}
+
 /// Nothing to say but that.
 #[derive(Clone, Copy, PartialEq, Message, Serialize, Deserialize)]
 pub struct Empty {}

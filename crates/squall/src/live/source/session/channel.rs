@@ -1,4 +1,4 @@
-//! What a session asks of a channel: its history, and who is there.
+//! What a session asks of a channel: its history.
 
 use std::sync::Arc;
 
@@ -45,38 +45,8 @@ impl State {
         })))
     }
 
-    pub(super) fn presence(
-        &mut self,
-        follower: u32,
-        spec: &SessionSpec,
-        caller: Arc<Caller>,
-        channel: String,
-    ) -> Result<Done, SessionError> {
-        let Some(ask) = self.channel_ask(follower, spec, caller, &channel)? else {
-            return Ok(Done::No(Disconnect::BAD_REQUEST));
-        };
-        let shared = spec.shared.clone();
-        Ok(Done::Asked(boxed(async move {
-            let read = async {
-                shared.policy.clone().presence(ask).await?;
-                Err(SessionError::NOT_AVAILABLE.into())
-            };
-            Outcome::Reply(Box::new(read.await))
-        })))
-    }
-
-    pub(super) fn presence_stats(
-        &mut self,
-        follower: u32,
-        spec: &SessionSpec,
-        caller: Arc<Caller>,
-        channel: String,
-    ) -> Result<Done, SessionError> {
-        self.presence(follower, spec, caller, channel)
-    }
-
     /// What the application is asked about a channel; none if the channel has no name.
-    fn channel_ask(
+    pub(super) fn channel_ask(
         &self,
         follower: u32,
         spec: &SessionSpec,
@@ -99,7 +69,7 @@ impl State {
 }
 
 /// A page of a channel's history, as clients ask for it.
-pub(in crate::live) fn page(
+pub(crate) fn page(
     hub: &Hub,
     request: &HistoryRequest,
     messages_max: usize,

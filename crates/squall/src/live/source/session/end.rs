@@ -11,7 +11,7 @@ use crate::live::CLOSE_TOO_BIG;
 use crate::live::session::codes::Disconnect;
 use crate::live::session::framing::Carrier;
 use crate::live::session::policy::Gone;
-use crate::live::session::record::{Phase, Session, Sub};
+use crate::live::session::record::{Phase, Session};
 
 impl State {
     /// What is collected for a session becomes a frame; commands that waited for room go on.
@@ -94,10 +94,12 @@ impl State {
         spec.shared.counters.closed(disconnect.code);
         let Session { phase, subs, .. } = *session;
         let Phase::Connected(caller) = phase else { return };
+        let presence = &spec.shared.presence;
         let mut channels = Vec::with_capacity(subs.len());
         for sub in &subs {
             let name = self.roster.topic_name_of(sub.topic).clone();
-            self.subscription_ends(follower, &name, sub);
+            Self::exit(presence, &caller, &name, sub);
+            spec.shared.counters.subscriptions.fetch_sub(1, Ordering::Relaxed);
             channels.push(name);
         }
         spec.shared.counters.left(spec.framing.transport);
@@ -115,15 +117,6 @@ impl State {
             Outcome::Nothing
         });
         self.jobs.push_back(Job { to, future });
-    }
-
-    /// A subscription ends, for whatever reason. The roster still has it.
-    pub(super) fn subscription_ends(&mut self, follower: u32, _channel: &str, _sub: &Sub) {
-        if let Some(record) = self.roster.get(follower)
-            && let Some(spec) = &record.data.spec.session
-        {
-            spec.shared.counters.subscriptions.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }
 

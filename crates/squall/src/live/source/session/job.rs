@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::presence::Changed;
 use crate::BoxFuture;
 use crate::live::access::Moment;
 use crate::live::mailbox::CoreMailbox;
@@ -20,7 +21,15 @@ pub(crate) struct To {
     pub(crate) life: u32,
 }
 
-/// What a core is told about one of its sessions.
+impl To {
+    /// What is told to all.
+    pub(crate) const NOBODY: Self = Self {
+        follower: u32::MAX,
+        life: 0,
+    };
+}
+
+/// What a core is told about its sessions.
 pub(crate) struct Told {
     pub(crate) to: To,
     pub(crate) what: What,
@@ -31,6 +40,8 @@ pub(crate) enum What {
     Decided(Outcome),
     /// Commands came beside its connection, of so many bytes; none if they made no sense.
     Commands(Option<(Vec<Command>, usize)>),
+    /// Others came or went.
+    Changed(Arc<Changed>),
 }
 
 /// What became of a command.

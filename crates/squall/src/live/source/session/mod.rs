@@ -13,6 +13,7 @@ mod connect;
 mod end;
 mod job;
 mod order;
+mod presence;
 mod publish;
 mod refresh;
 mod subscribe;
@@ -32,9 +33,11 @@ use crate::live::session::shared::{Shared, count};
 use crate::live::session::{Deny, SessionSpec};
 use crate::live::ticket::SessionTicket;
 
+pub(crate) use channel::page;
 pub(crate) use job::{Job, To, Told, What};
 use job::{Outcome, boxed};
 pub(crate) use order::{Order, OrderFor};
+pub(crate) use presence::members;
 pub(super) use times::Times;
 
 /// What became of a command in place.
@@ -234,6 +237,9 @@ impl State {
 
     /// A session is told something by another thread, or by a decision that was made in place.
     pub(super) fn session_told(&mut self, told: Told) {
+        if let What::Changed(changed) = &told.what {
+            return self.presence_changed(changed);
+        }
         let To { follower, life } = told.to;
         if self.roster.life(follower) != life || self.session(follower).is_none() {
             return;
@@ -242,6 +248,7 @@ impl State {
             What::Commands(Some((commands, bytes))) => self.session_commands(follower, commands, bytes),
             What::Commands(None) => self.disconnect(follower, Disconnect::BAD_REQUEST),
             What::Decided(outcome) => self.decided(follower, outcome),
+            What::Changed(_) => (),
         }
     }
 

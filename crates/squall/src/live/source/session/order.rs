@@ -20,7 +20,6 @@ pub(crate) struct Order {
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "the server API comes next")]
 pub(crate) enum OrderFor {
     /// All but these.
     Disconnect {

@@ -7,6 +7,7 @@ use squall_hub::{Message, Policy};
 
 use super::job::{Outcome, SubscribeOutcome, boxed};
 use super::{Done, State};
+use crate::live::filter::Filter;
 use crate::live::session::codes::{Disconnect, SessionError, Unsubscribed};
 use crate::live::session::policy::{Caller, Deny, Recovery, SubscribeAsk, SubscribeOptions, Token};
 use crate::live::session::protocol::{
@@ -107,9 +108,11 @@ impl State {
         if options.expires_at_s.is_some_and(|at_s| at_s <= now_s) {
             return Err(SessionError::EXPIRED.into());
         }
-        if request.tf.is_some() && !options.tags_filter {
-            return Err(SessionError::BAD_REQUEST.into());
-        }
+        let filter = match &request.tf {
+            Some(_) if !options.tags_filter => return Err(SessionError::BAD_REQUEST.into()),
+            Some(node) => Some(Filter::new(node.into()).map_err(|_| SessionError::BAD_REQUEST)?),
+            None => None,
+        };
         // Watched first: what is forgotten from now on is known to be.
         let upto = self.live.hub().head();
         let style = spec.shared.styles.publications(spec.framing);
@@ -129,6 +132,11 @@ impl State {
         }
         if result.was_recovering {
             self.recover(follower, spec, request, &options, upto, &mut result)?;
+            if let Some(filter) = &filter {
+                result.publications.retain(|publication| {
+                    filter.matches(|tag| publication.tags.get(tag).map(String::as_str))
+                });
+            }
         }
         if let Some(at_s) = options.expires_at_s {
             if options.client_refresh {
@@ -138,7 +146,8 @@ impl State {
             let delay = super::connect::expiry_delay(spec, options.client_refresh);
             self.session_due_in(follower, at_s - now_s + delay);
         }
-        self.remember(follower, spec, channel, &options, by_server);
+        self.enter(follower, spec, channel, &options)?;
+        self.remember(follower, spec, channel, &options, by_server, filter);
         Ok(result)
     }
 
@@ -150,6 +159,7 @@ impl State {
         channel: &str,
         options: &SubscribeOptions,
         by_server: bool,
+        filter: Option<Filter>,
     ) {
         let Some(topic) = self.roster.topic_number(channel) else {
             return;
@@ -158,13 +168,13 @@ impl State {
             topic,
             traits: SubTraits::default()
                 .with(SubTraits::BY_SERVER, by_server)
-                .with(SubTraits::PRESENCE, options.presence || options.announce)
-                .with(SubTraits::ANNOUNCED, options.announce)
+                .with(SubTraits::PRESENCE, options.presence)
                 .with(SubTraits::HEARS_JOINS, options.join_leave)
                 .with(SubTraits::CLIENT_REFRESH, options.client_refresh)
                 .with(SubTraits::CLOSES, options.policy == Policy::Close),
             expires_at_s: options.expires_at_s.unwrap_or(0),
             info: (!options.info.is_empty()).then(|| Box::new(options.info.clone())),
+            filter,
         };
         if let Some(session) = self.session_mut(follower) {
             if session.subs.is_empty() {
@@ -280,13 +290,19 @@ impl State {
         let Some(topic) = self.roster.topic_number(channel) else {
             return false;
         };
-        let Some(sub) = self
-            .session_mut(follower)
-            .and_then(|session| session.remove(topic))
-        else {
+        let Some(spec) = self.spec_of(follower) else {
             return false;
         };
-        self.subscription_ends(follower, channel, &sub);
+        let Some(session) = self.session_mut(follower) else {
+            return false;
+        };
+        let Some(sub) = session.remove(topic) else {
+            return false;
+        };
+        if let Some(caller) = session.caller() {
+            Self::exit(&spec.shared.presence, caller, channel, &sub);
+        }
+        spec.shared.counters.subscriptions.fetch_sub(1, Ordering::Relaxed);
         self.roster.unfollow(follower, channel, None);
         self.changed();
         true

@@ -70,9 +70,11 @@ impl State {
                 self.session_due(follower);
             }
         }
-        let Some(config) = self.live.inner.sessions.get().map(|shared| shared.config.clone()) else {
+        let Some(shared) = self.live.inner.sessions.get().cloned() else {
             return;
         };
+        self.presence_tick(&shared.presence);
+        let config = &shared.config;
         if config.ping_interval_s == 0 {
             return;
         }
