@@ -45,7 +45,7 @@ mod window;
 mod withdraw;
 
 pub use broker::{Answer, Broker, MemoryBroker, Publish};
-pub use bus::{Bus, Ear, WORD_BYTES_MAX};
+pub use bus::{Bus, Ear, Heard, WORD_BYTES_MAX};
 pub use config::{HubConfig, KeyWindow, Retention};
 pub use cursor::{CURSOR_BYTES_MAX, Cursor, CursorError, EPOCH_BYTES_MAX, Epoch};
 pub use error::{AppendError, PublishError};

@@ -22,6 +22,11 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("crates/engine", &["squall-wire"], &["axum"]),
     (
+        "crates/nats",
+        &["squall-hub"],
+        &["mio", "socket2", "axum", "http"],
+    ),
+    (
         "crates/squall",
         &["squall-durable", "squall-engine", "squall-hub"],
         &["mio", "socket2"],
@@ -116,6 +121,7 @@ fn every_room_imports_only_what_it_may() {
         "squall-hub",
         "squall-durable",
         "squall-engine",
+        "squall-nats",
         "feed",
         "bench-target",
         "bench-compare",
