@@ -46,8 +46,8 @@ pub(crate) struct Follow {
     place: Option<Place>,
     /// Told once, when the recent part of the stream has been read or when that can never be.
     ready: Option<oneshot::Sender<Result<(), StartError>>>,
-    /// It is certain that the stream lost messages that this node has.
-    lost: bool,
+    /// It is certain that the stream lost messages that this node has: what showed it.
+    lost: Option<String>,
     /// How often in a row the stream said that it has less than this node has had.
     behind: u32,
     /// What the consumer delivers was seen to go on from where the node is.
@@ -84,7 +84,7 @@ impl Follow {
             hub,
             place: None,
             ready: Some(ready),
-            lost: false,
+            lost: None,
             behind: 0,
             verified: false,
             target: 0,
@@ -222,7 +222,7 @@ impl Follow {
         }
         self.see(&stream);
         match &self.place {
-            Some(place) if place.life == stream.life && !self.lost => {
+            Some(place) if place.life == stream.life && self.lost.is_none() => {
                 if stream.first > place.next {
                     self.hole(stream.first);
                 }
@@ -230,10 +230,13 @@ impl Follow {
             _ if self.is_beyond(&stream) => self.begin(&stream),
             _ => {
                 let number = number_beyond(shared.applied()).max(stream.life.number.saturating_add(1));
+                let why = self.lost.as_deref().unwrap_or("it is another stream");
+                shared.note(&format!("a new life of the log begins: {why}"));
                 tracing::warn!(
                     stream = config.stream,
                     number,
-                    "the stream is another one, or has lost messages: a new life of the log begins"
+                    why,
+                    "a new life of the log begins"
                 );
                 stream::set_life(link, config, &stream, number).await?;
                 return Err(End::Again);
@@ -264,7 +267,7 @@ impl Follow {
             next,
             last_ns: None,
         });
-        self.lost = false;
+        self.lost = None;
         self.behind = 0;
         count(&self.shared.counters.lives);
         self.shared.begin(stream.life, floor);
@@ -307,7 +310,10 @@ impl Follow {
             return;
         }
         self.behind += 1;
-        self.lost |= self.behind >= BEHIND_MAX;
+        if self.behind >= BEHIND_MAX {
+            let (last, has) = (stream.last, place.next - 1);
+            self.lost = Some(format!("the stream's last message is {last}, and {has} was here"));
+        }
     }
 
     /// Reads what the consumer delivers, until something is not as it should be.
@@ -352,17 +358,15 @@ impl Follow {
                     match found {
                         Some(stream) if self.place.as_ref().is_some_and(|place| place.life == stream.life) => {
                             self.see(&stream);
-                            if self.lost {
+                            if self.lost.is_some() {
                                 return End::Again;
                             }
                         }
                         _ => return End::Again,
                     }
                 }
-                () = shared.suspect.notified() => {
-                    self.lost = true;
-                    return End::Again;
-                }
+                // What a consumer delivers that begins anew shows whether it is true.
+                () = shared.doubts(shared.life()) => return End::Again,
             }
         }
     }
@@ -389,7 +393,7 @@ impl Follow {
             // A server that has not caught up yet delivers more of what the node has.
             if sequence + 1 == place.next {
                 if place.last_ns.is_some_and(|last_ns| last_ns != delivered.at_ns) {
-                    self.lost = true;
+                    self.lost = Some(format!("message {sequence} is another one now"));
                     return Err(End::Again);
                 }
                 self.verified = true;

@@ -82,7 +82,10 @@ impl Job {
                 count(&shared.counters.attempts_again);
             }
             match self.attempt(shared, &link, before, deadline).await {
-                Attempt::Done(cursor) => return Ok(cursor),
+                Attempt::Done(cursor) => {
+                    shared.answered(true);
+                    return Ok(cursor);
+                }
                 Attempt::Never(error) => return Err(error),
                 Attempt::Not(why) => last = why,
                 Attempt::Perhaps(why) => {
@@ -92,12 +95,17 @@ impl Job {
                 Attempt::Doubted(life) => {
                     perhaps = true;
                     last = "the stream has lost messages".into();
-                    shared.suspect.notify_one();
+                    shared.answered(true);
+                    shared.doubt(life);
                     // In which place the message is, is to be said in the life that comes now.
-                    let _ = tokio::time::timeout_at(deadline, shared.life_after(life)).await;
+                    let soon = Instant::now() + Duration::from_millis(shared.config.attempt_timeout_ms);
+                    let _ = tokio::time::timeout_at(soon.min(deadline), shared.life_after(life)).await;
                 }
             }
             shared.note(&last);
+            if shared.answered(false) {
+                link.leave().await;
+            }
             let pause = Duration::from_millis(1 + random_number() % pause_ms);
             pause_ms = (2 * pause_ms).min(PAUSE_MS.1);
             tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
@@ -127,7 +135,10 @@ impl Job {
         match read_ack(&answer.payload) {
             Ok(ack) => self.acknowledged(shared, &ack, life, before, deadline).await,
             Err(ApiError::Refused { code: TOO_BIG, .. }) => Attempt::Never(AppendError::TooBig.into()),
-            Err(error @ ApiError::Refused { .. }) => Attempt::Not(error.to_string()),
+            Err(error @ ApiError::Refused { .. }) => {
+                shared.answered(true);
+                Attempt::Not(error.to_string())
+            }
             Err(error) => Attempt::Perhaps(error.to_string()),
         }
     }
@@ -145,6 +156,10 @@ impl Job {
         let Some(life) = life.filter(|life| shared.life() == Some(*life)) else {
             return Attempt::Perhaps("the log began a new life".into());
         };
+        if ack.seq == 0 {
+            // A leader answers so as long as it does not know whether the others have what it was sent before.
+            return Attempt::Perhaps("the stream is not certain yet".into());
+        }
         let offset = life.offset(ack.seq);
         if ack.duplicate {
             count(&shared.counters.duplicates);

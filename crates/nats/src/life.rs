@@ -11,10 +11,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What stands before the number in a stream's description.
-const MARK: &str = "squall-life=";
+const LIFE_MARK: &str = "squall-life=";
 
-/// The base-36 digits of a creation time in nanoseconds, until the year 2119.
-const CREATED_DIGITS: usize = 12;
+/// What stands there before the stream's own id, if a node made it.
+const ID_MARK: &str = "squall-id=";
+
+/// The base-36 digits of an id, and of a creation time in nanoseconds until the year 2119.
+const ID_DIGITS: usize = 12;
 
 /// The last number that an offset has room for.
 pub(crate) const LIFE_MAX: u32 = (1 << 31) - 1;
@@ -22,8 +25,9 @@ pub(crate) const LIFE_MAX: u32 = (1 << 31) - 1;
 /// Which stream, and which of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
-    /// When the stream was made, in nanoseconds since 1970.
-    pub(crate) created_ns: u64,
+    /// What tells the stream from every other: the id that its description says, or else when it was made, in nanoseconds
+    /// since 1970. The id first: when two nodes make a stream at once, servers may not agree on when that was.
+    pub(crate) stream: u64,
     /// Counts lives from 0.
     pub(crate) number: u32,
 }
@@ -41,8 +45,7 @@ impl Life {
 
     /// The same on every node.
     pub(crate) fn epoch(self) -> Epoch {
-        let mut text = base36(self.created_ns);
-        text = format!("{text:0>CREATED_DIGITS$}");
+        let mut text = padded(self.stream);
         if self.number > 0 {
             // Four digits are 1.6 million lives.
             text.push_str(&base36(u64::from(self.number) % 36_u64.pow(4)));
@@ -59,9 +62,26 @@ pub(crate) fn number_beyond(head: u64) -> u32 {
     u32::try_from((head >> 32) + 1).unwrap_or(LIFE_MAX).min(LIFE_MAX)
 }
 
+/// The description of a stream that a node makes.
+pub(crate) fn describe(number: u32, random: u64) -> String {
+    let id = padded(random % 36_u64.pow(ID_DIGITS as u32));
+    if number == 0 {
+        return format!("{ID_MARK}{id}");
+    }
+    format!("{ID_MARK}{id} {LIFE_MARK}{number}")
+}
+
+/// The id that a stream's description says, if it says one.
+pub(crate) fn id_in(description: &str) -> Option<u64> {
+    let (_, rest) = description.split_once(ID_MARK)?;
+    let id = rest.get(..ID_DIGITS)?;
+    let plain = id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
+    plain.then(|| u64::from_str_radix(id, 36).ok())?
+}
+
 /// The number of the life that a stream's description says; 0 if it says none.
 pub(crate) fn number_in(description: &str) -> u32 {
-    let Some((_, rest)) = description.split_once(MARK) else {
+    let Some((_, rest)) = description.split_once(LIFE_MARK) else {
         return 0;
     };
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -70,13 +90,13 @@ pub(crate) fn number_in(description: &str) -> u32 {
 
 /// The description with that number; the rest of it stays.
 pub(crate) fn with_number(description: &str, number: u32) -> String {
-    match description.split_once(MARK) {
+    match description.split_once(LIFE_MARK) {
         Some((before, rest)) => {
             let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            format!("{before}{MARK}{number}{after}")
+            format!("{before}{LIFE_MARK}{number}{after}")
         }
-        None if description.is_empty() => format!("{MARK}{number}"),
-        None => format!("{description} {MARK}{number}"),
+        None if description.is_empty() => format!("{LIFE_MARK}{number}"),
+        None => format!("{description} {LIFE_MARK}{number}"),
     }
 }
 
@@ -84,6 +104,10 @@ pub(crate) fn with_number(description: &str, number: u32) -> String {
 pub(crate) fn parse_time_ns(text: &str) -> Option<u64> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     u64::try_from(time.unix_timestamp_nanos()).ok()
+}
+
+fn padded(number: u64) -> String {
+    format!("{:0>ID_DIGITS$}", base36(number))
 }
 
 fn base36(mut number: u64) -> String {
@@ -106,21 +130,21 @@ mod tests {
     #[test]
     fn lives_have_epochs_of_their_own_and_offsets_that_never_go_back() {
         let first = Life {
-            created_ns: 1_795_372_800_123_456_789,
+            stream: 1_795_372_800_123_456_789,
             number: 0,
         };
         let second = Life { number: 1, ..first };
         let other = Life {
-            created_ns: first.created_ns + 1,
+            stream: first.stream + 1,
             number: 0,
         };
-        assert_eq!(first.epoch().as_str().len(), CREATED_DIGITS);
+        assert_eq!(first.epoch().as_str().len(), ID_DIGITS);
         assert_eq!(second.epoch().as_str(), format!("{}1", first.epoch()));
         assert_ne!(first.epoch(), other.epoch());
         assert_eq!(first.offset(17), 17);
         assert_eq!(second.offset(17), (1 << 32) + 17);
         let last = Life {
-            created_ns: u64::MAX / 8,
+            stream: u64::MAX / 8,
             number: LIFE_MAX,
         };
         assert!(last.epoch().as_str().len() <= squall_hub::EPOCH_BYTES_MAX);
@@ -134,6 +158,26 @@ mod tests {
         assert_eq!(number_beyond(u64::from(u32::MAX)), 1);
         assert_eq!(number_beyond(1 << 32), 2);
         assert_eq!(number_beyond(u64::MAX), LIFE_MAX);
+    }
+
+    #[test]
+    fn the_id_is_kept_in_the_description() {
+        for (number, random) in [(0, 5), (7, u64::MAX)] {
+            let text = describe(number, random);
+            assert_eq!(id_in(&text), Some(random % 36_u64.pow(12)));
+            assert_eq!(number_in(&text), number);
+            let next = with_number(&text, number + 1);
+            assert_eq!((id_in(&next), number_in(&next)), (id_in(&text), number + 1));
+        }
+        for none in [
+            "",
+            "squall-id=",
+            "squall-id=short",
+            "squall-id=00000000000Z",
+            "squall-id=ééééééé",
+        ] {
+            assert_eq!(id_in(none), None, "{none}");
+        }
     }
 
     #[test]

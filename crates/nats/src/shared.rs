@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use squall_hub::Ear;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -13,6 +13,9 @@ use crate::job::Job;
 use crate::life::Life;
 use crate::link::{Link, random_number};
 use crate::subject::Subjects;
+
+/// After as long as so many attempts take, without an answer to any, another server is tried.
+const UNANSWERED_ATTEMPTS_MAX: u32 = 3;
 
 /// The node, but for its hub: the hub holds this, so this must not hold the hub.
 pub(crate) struct Shared {
@@ -29,8 +32,12 @@ pub(crate) struct Shared {
     pub(crate) place: Mutex<Place>,
     /// The connection, while there is one.
     pub(crate) link: watch::Sender<Option<Arc<Link>>>,
-    /// An acknowledgement showed that the stream lost what this node has.
-    pub(crate) suspect: Notify,
+    /// An acknowledgement raised doubts whether the stream still has what this node had in this life.
+    doubted: Mutex<Option<Life>>,
+    /// Since when no attempt to publish has had an answer; `None` if the last one had.
+    unanswered: Mutex<Option<Instant>>,
+    /// There is news in `doubted`.
+    suspect: Notify,
     pub(crate) ear: Mutex<Option<Ear>>,
     /// Room for messages on their way.
     pub(crate) messages: Arc<Semaphore>,
@@ -91,6 +98,8 @@ impl Shared {
                 last_error: None,
             }),
             link: watch::channel(None).0,
+            doubted: Mutex::default(),
+            unanswered: Mutex::default(),
             suspect: Notify::new(),
             ear: Mutex::default(),
             messages: Arc::new(Semaphore::new(config.publishes_max)),
@@ -109,6 +118,40 @@ impl Shared {
 
     pub(crate) fn life(&self) -> Option<Life> {
         self.place().life
+    }
+
+    /// Perhaps the stream has lost messages in this life: that is to be looked at.
+    pub(crate) fn doubt(&self, life: Life) {
+        *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(life);
+        self.suspect.notify_one();
+    }
+
+    /// Waits until this life is doubted. An earlier one's doubts are over.
+    pub(crate) async fn doubts(&self, life: Option<Life>) {
+        loop {
+            self.suspect.notified().await;
+            let doubted = *self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+            if doubted.is_some() && doubted == life {
+                return;
+            }
+        }
+    }
+
+    /// An attempt to publish had an answer, or had none. Answers whether there was none for so long that another server
+    /// should be tried: one that is cut off from the others goes on for a while as if it were not.
+    pub(crate) fn answered(&self, answered: bool) -> bool {
+        let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered {
+            *unanswered = None;
+            return false;
+        }
+        let patience = Duration::from_millis(self.config.attempt_timeout_ms) * UNANSWERED_ATTEMPTS_MAX;
+        let since = *unanswered.get_or_insert_with(Instant::now);
+        let too_long = since.elapsed() >= patience;
+        if too_long {
+            *unanswered = None;
+        }
+        too_long
     }
 
     /// Waits until the life is another one.

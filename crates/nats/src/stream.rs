@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::ask::AskError;
 use crate::config::{NatsConfig, Storage, StreamSettings};
-use crate::life::{Life, number_in, parse_time_ns, with_number};
-use crate::link::Link;
+use crate::life::{Life, describe, id_in, number_in, parse_time_ns, with_number};
+use crate::link::{Link, random_number};
 use crate::subject::Subjects;
 
 /// `stream not found`, of the errors that JetStream lists.
@@ -186,14 +186,9 @@ pub(crate) async fn set_life(
 
 fn new_config(config: &NatsConfig, settings: &StreamSettings, number: u32) -> Value {
     let nanos = |ms: u64| ms.saturating_mul(1_000_000).min(i64::MAX as u64);
-    let description = if number > 0 {
-        with_number("", number)
-    } else {
-        String::new()
-    };
     json!({
         "name": config.stream,
-        "description": description,
+        "description": describe(number, random_number()),
         "subjects": Subjects::new(&config.prefix).all(),
         "retention": "limits",
         "discard": "old",
@@ -227,14 +222,18 @@ impl Stream {
         }
         let info: Info = serde_json::from_slice(payload).map_err(|_| ApiError::Odd("of a stream"))?;
         let created_ns = parse_time_ns(&info.created).ok_or(ApiError::Odd("a stream's time of creation"))?;
-        let number = number_in(info.config["description"].as_str().unwrap_or_default());
+        let description = info.config["description"].as_str().unwrap_or_default();
+        let life = Life {
+            stream: id_in(description).unwrap_or(created_ns),
+            number: number_in(description),
+        };
         let first = if info.state.messages == 0 {
             info.state.last_seq + 1
         } else {
             info.state.first_seq
         };
         Ok(Self {
-            life: Life { created_ns, number },
+            life,
             first,
             last: info.state.last_seq,
             config: info.config,
