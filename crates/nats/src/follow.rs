@@ -2,12 +2,12 @@
 //! again when anything is not as it should be.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Message;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use squall_hub::{Heard, Hub, Meta};
+use squall_hub::{Cursor, Heard, Hub, Meta};
 use tokio::sync::oneshot;
 
 use crate::consumer::{Broken, Consumer};
@@ -15,7 +15,7 @@ use crate::delivered::Delivered;
 use crate::error::StartError;
 use crate::life::{Life, number_beyond};
 use crate::link::{Link, LinkError, random_number};
-use crate::publish::META_HEADER;
+use crate::publish::{ID_HEADER, META_HEADER};
 use crate::shared::{Shared, count};
 use crate::stream::{self, ApiError, Stream};
 use crate::subject::Entry;
@@ -26,9 +26,13 @@ const PAUSE_MS: (u64, u64) = (50, 2_000);
 const SILENT_HEARTBEATS_MAX: u32 = 3;
 /// After so many turns that went wrong one after the other, another server is tried.
 const BAD_TURNS_MAX: u32 = 2;
-/// So many times one after the other the stream's leader must say that it has less than this node has had. One server that
-/// was stopped for a while may believe for a moment that it still leads.
-const BEHIND_MAX: u32 = 3;
+/// For so long the stream's leader must say that it has less than this node has had, and no more than when it was asked
+/// before. A new leader says so while it still brings its own copy up to date, and one that is alone until it knows that.
+const BEHIND_MAX: Duration = Duration::from_secs(15);
+/// The same of a stream that one server has alone: nobody brings that up to date.
+const BEHIND_ALONE_MAX: Duration = Duration::from_secs(2);
+/// For so long at most, whatever else others publish meanwhile.
+const BEHIND_IN_ALL_MAX: Duration = Duration::from_secs(60);
 
 /// Where the node is in its stream.
 struct Place {
@@ -48,12 +52,19 @@ pub(crate) struct Follow {
     ready: Option<oneshot::Sender<Result<(), StartError>>>,
     /// It is certain that the stream lost messages that this node has: what showed it.
     lost: Option<String>,
-    /// How often in a row the stream said that it has less than this node has had.
-    behind: u32,
+    behind: Option<Behind>,
     /// What the consumer delivers was seen to go on from where the node is.
     verified: bool,
     /// The last sequence of the stream when it was looked at: the node is up to date when it has that.
     target: u64,
+}
+
+/// The stream says that it has less than this node has had.
+struct Behind {
+    since: Instant,
+    /// The last message that it says it has, and since when it says that.
+    last: u64,
+    unchanged_since: Instant,
 }
 
 /// Why a turn ended.
@@ -85,7 +96,7 @@ impl Follow {
             place: None,
             ready: Some(ready),
             lost: None,
-            behind: 0,
+            behind: None,
             verified: false,
             target: 0,
         }
@@ -268,7 +279,7 @@ impl Follow {
             last_ns: None,
         });
         self.lost = None;
-        self.behind = 0;
+        self.behind = None;
         count(&self.shared.counters.lives);
         self.shared.begin(stream.life, floor);
         if again {
@@ -306,11 +317,25 @@ impl Follow {
     fn see(&mut self, stream: &Stream) {
         let Some(place) = &self.place else { return };
         if place.life != stream.life || stream.last + 1 >= place.next {
-            self.behind = 0;
+            self.behind = None;
             return;
         }
-        self.behind += 1;
-        if self.behind >= BEHIND_MAX {
+        let now = Instant::now();
+        let behind = self.behind.get_or_insert(Behind {
+            since: now,
+            last: stream.last,
+            unchanged_since: now,
+        });
+        if behind.last != stream.last {
+            behind.last = stream.last;
+            behind.unchanged_since = now;
+        }
+        let patience = if stream.is_alone() {
+            BEHIND_ALONE_MAX
+        } else {
+            BEHIND_MAX
+        };
+        if now - behind.unchanged_since >= patience || now - behind.since >= BEHIND_IN_ALL_MAX {
             let (last, has) = (stream.last, place.next - 1);
             self.lost = Some(format!("the stream's last message is {last}, and {has} was here"));
         }
@@ -413,15 +438,14 @@ impl Follow {
     fn apply(&mut self, message: &Message, delivered: Delivered) {
         let Some(place) = &mut self.place else { return };
         let offset = place.life.offset(delivered.stream_sequence);
+        let epoch = place.life.epoch();
         place.next = delivered.stream_sequence + 1;
         place.last_ns = Some(delivered.at_ns);
         let counters = &self.shared.counters;
         match self.shared.subjects.entry(&message.subject) {
             Entry::Topic(topic) => {
-                let meta = message.headers.as_ref().and_then(|headers| {
-                    let meta = STANDARD.decode(headers.get(META_HEADER)?.as_str()).ok()?;
-                    Meta::from_bytes(&meta).map(Arc::new)
-                });
+                let meta = header(message, META_HEADER).and_then(|meta| STANDARD.decode(meta).ok());
+                let meta = meta.and_then(|meta| Meta::from_bytes(&meta).map(Arc::new));
                 let at_ms = delivered.at_ns / 1_000_000;
                 let appended =
                     self.hub
@@ -442,7 +466,14 @@ impl Follow {
             Entry::Foreign => count(&counters.foreign),
         }
         self.shared.apply(offset);
+        if let Some(id) = header(message, ID_HEADER) {
+            self.shared.arrived(id, Cursor { epoch, offset });
+        }
     }
+}
+
+fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    message.headers.as_ref()?.get(name).map(|value| value.as_str())
 }
 
 /// Looks at the stream while messages go on coming; an answer that does not come says nothing.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::ask::AskError;
 use crate::life::Life;
 use crate::link::{Link, random_number};
-use crate::publish::{META_HEADER, Prepared};
+use crate::publish::{ID_HEADER, META_HEADER, Prepared};
 use crate::shared::{Shared, count};
 use crate::stream::{Ack, ApiError, read_ack};
 
@@ -51,7 +51,15 @@ pub(crate) async fn send_all(shared: Arc<Shared>, mut jobs: mpsc::UnboundedRecei
 
 impl Job {
     async fn run(self, shared: Arc<Shared>) {
-        let result = self.send(&shared).await;
+        // A message that comes from the stream is published, whatever became of its acknowledgement.
+        let mut expected = shared.expect(&self.what.id);
+        let result = tokio::select! {
+            biased;
+            cursor = expected.cursor() => Ok(cursor),
+            result = self.send(&shared) => result,
+        };
+        drop(expected);
+        shared.answered(result.is_ok());
         let counters = &shared.counters;
         match &result {
             Ok(_) => count(&counters.published),
@@ -180,7 +188,7 @@ impl Job {
 
     fn headers(&self, stream: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", self.what.id.as_str());
+        headers.insert(ID_HEADER, self.what.id.as_str());
         headers.insert("Nats-Expected-Stream", stream);
         if let Some(meta) = &self.what.meta {
             headers.insert(META_HEADER, meta.as_str());

@@ -16,6 +16,9 @@ use crate::subject::encode;
 /// What a message carries beside its data, in base64 of the hub's encoding.
 pub(crate) const META_HEADER: &str = "Squall-Meta";
 
+/// Where JetStream looks for the id of a message.
+pub(crate) const ID_HEADER: &str = "Nats-Msg-Id";
+
 pub(crate) struct NatsBroker {
     pub(crate) shared: Arc<Shared>,
 }

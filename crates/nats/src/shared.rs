@@ -1,11 +1,11 @@
 //! What the threads that publish and the node's own thread have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use squall_hub::Ear;
+use squall_hub::{Cursor, Ear};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use crate::config::NatsConfig;
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     applied: AtomicU64,
     /// Who waits for an offset to be applied.
     waiting: Mutex<BTreeMap<u64, Vec<oneshot::Sender<()>>>>,
+    /// Who waits for a message with this id to come: whatever becomes of its acknowledgement, it is published then.
+    expected: Mutex<HashMap<String, oneshot::Sender<Cursor>>>,
     pub(crate) place: Mutex<Place>,
     /// The connection, while there is one.
     pub(crate) link: watch::Sender<Option<Arc<Link>>>,
@@ -90,6 +92,7 @@ impl Shared {
             next_message: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             waiting: Mutex::default(),
+            expected: Mutex::default(),
             place: Mutex::new(Place {
                 life: None,
                 loaded: false,
@@ -194,6 +197,29 @@ impl Shared {
         let _ = waits.await;
     }
 
+    /// Waits until a message with this id comes from the stream. Of several that wait for one id, one does.
+    pub(crate) fn expect(&self, id: &str) -> Expected<'_> {
+        let (comes, came) = oneshot::channel();
+        self.expected().insert(id.to_owned(), comes);
+        Expected {
+            shared: self,
+            id: id.to_owned(),
+            came,
+        }
+    }
+
+    /// A message with this id came from the stream, and is applied.
+    pub(crate) fn arrived(&self, id: &str, cursor: Cursor) {
+        if let Some(comes) = self.expected().remove(id) {
+            // Whoever waited may know already.
+            let _ = comes.send(cursor);
+        }
+    }
+
+    fn expected(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Cursor>>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new life begins at this offset.
     pub(crate) fn begin(&self, life: Life, floor: u64) {
         self.place().life = Some(life);
@@ -262,6 +288,34 @@ impl Shared {
         }
         // The sender is here: it cannot be gone.
         std::future::pending().await
+    }
+}
+
+/// Somebody who waits for a message that was published here.
+pub(crate) struct Expected<'a> {
+    shared: &'a Shared,
+    id: String,
+    came: oneshot::Receiver<Cursor>,
+}
+
+impl Expected<'_> {
+    /// Where the message is; never, if another one waits for the same id.
+    pub(crate) async fn cursor(&mut self) -> Cursor {
+        match (&mut self.came).await {
+            Ok(cursor) => cursor,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.came.close();
+        let mut expected = self.shared.expected();
+        // It may be somebody else's by now.
+        if expected.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
+            expected.remove(&self.id);
+        }
     }
 }
 

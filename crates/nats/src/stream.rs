@@ -240,6 +240,11 @@ impl Stream {
         })
     }
 
+    /// Whether one server has it alone.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.config["num_replicas"].as_u64().unwrap_or(1) == 1
+    }
+
     /// What about it cannot work, if anything.
     pub(crate) fn unfit(&self, subjects: &Subjects) -> Option<String> {
         let takes: Vec<&str> = self.config["subjects"]

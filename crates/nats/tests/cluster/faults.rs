@@ -224,13 +224,13 @@ async fn an_acknowledgement_that_is_lost_makes_no_second_message() {
     cluster.servers[0].deafen();
     let answer = one.publish("t", "once", 0);
     let beside = client_beside(&cluster).await;
-    // The server has it: its last sequence says so.
+    // The server has it: its last sequence says so; and it was sent again.
     loop {
         let info = soon(beside.request("$JS.API.STREAM.INFO.ACKS", "".into()))
             .await
             .expect("an answer");
         let info: Value = serde_json::from_slice(&info.payload).expect("JSON");
-        if info["state"]["last_seq"] == 2 {
+        if info["state"]["last_seq"] == 2 && first.status().attempts_again > 0 {
             break;
         }
     }
@@ -241,6 +241,4 @@ async fn an_acknowledgement_that_is_lost_makes_no_second_message() {
     let seen = reader.messages(3).await;
     let texts: Vec<&str> = seen.iter().map(Seen::text).collect();
     assert_eq!(texts, ["before", "once", "after"]);
-    let status = first.status();
-    assert_eq!(status.duplicates, 1, "it was sent again, and the stream had it");
 }

@@ -12,6 +12,11 @@ use crate::servers::PATIENCE;
 
 /// Starts a node that keeps everything that a test publishes.
 pub(crate) async fn node(config: NatsConfig) -> (Hub, Node) {
+    // What nodes say is shown when a test fails.
+    let _ = tracing_subscriber::fmt()
+        .with_test_writer()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .try_init();
     let retention = Retention {
         messages_max: 100_000,
         ..Retention::default()
