@@ -293,17 +293,18 @@ fn check_publisher(hub: &Hub, publisher: u64, known: &Acknowledged) -> Result<u6
     Ok(messages.len() as u64)
 }
 
-/// Publishes `messages` of 16 KiB, all at once and then by the dozen, and says of each `ok OFFSET` or `no REASON`; before it reads
-/// a line it says how many the hub holds. For tests in which the disk is full: `go` publishes, `end` ends.
+/// For tests in which the disk is full: `go` publishes a message of 16 KiB and `withdraw` withdraws those with even offsets;
+/// it says `ok OFFSET` or `no REASON` of each, and then how many messages the hub holds and whether the disk fails. `end` ends.
 pub fn steps(folder: &Path) -> Result<()> {
     let (hub, loaded) = DurableBroker::open(folder, DurableConfig::default())?;
     let mut out = std::io::stdout();
     for (number, line) in std::io::stdin().lines().enumerate() {
-        if line? == "end" {
-            break;
-        }
-        let bytes = vec![b'a' + number as u8 % 26; 16 << 10];
-        match wait(hub.publish("x", bytes, 1)) {
+        let answer = match line?.as_str() {
+            "end" => break,
+            "withdraw" => hub.withdraw_kept("x", |message| message.offset % 2 == 0).1,
+            _ => hub.publish("x", vec![b'a' + number as u8 % 26; 16 << 10], 1),
+        };
+        match wait(answer) {
             Ok(cursor) => writeln!(out, "ok {}", cursor.offset)?,
             Err(error) => writeln!(out, "no {error} ({})", error.is_temporary())?,
         }

@@ -143,6 +143,9 @@ impl Index {
             return;
         }
         let count = lost.min(*left);
+        if count == 0 && lost > 0 {
+            return;
+        }
         for (offset, sum) in known.messages.range(..count) {
             let (topic, sum) = (name.clone(), *sum);
             plan.removed.insert(*offset, Removed { topic, sum });

@@ -138,8 +138,9 @@ fn settle(path: &Path, store: &mut Store, found: Found, rules: &Rules) -> Result
     let before = store.state.clone();
     let mut state = before.clone();
     let lost = match found {
-        Found::EndLost { head } => {
+        Found::EndLost { head, commit } => {
             state.epoch = new_epoch(path)?;
+            state.commit = commit;
             head
         }
         Found::Nothing | Found::Whole => 0,

@@ -18,6 +18,10 @@ use crate::store::{CommitError, KeyRow, Row, Store};
 
 /// How often topics that nothing is published to are looked at.
 const PASS_EVERY: Duration = Duration::from_secs(1);
+/// How long, as a part of the time that the last commit took, others are waited for to share the next.
+const GATHER_PART: u32 = 4;
+/// The longest that they are waited for.
+const GATHER_TIME_MAX: Duration = Duration::from_millis(1);
 /// Offsets that are set aside for messages in memory alone. A start uses up as many, of the 2^53 that JSON can carry.
 pub(crate) const RESERVE: u64 = 1 << 20;
 
@@ -94,7 +98,12 @@ impl Writer {
                 Taken::Ended => return,
             };
             let pass = more || passed.elapsed() >= PASS_EVERY;
+            let (count, started) = (jobs.len(), Instant::now());
             more = self.group(jobs, pass);
+            if count > 0 {
+                let time = (started.elapsed() / GATHER_PART).min(GATHER_TIME_MAX);
+                self.shared.queue.gather(count, time);
+            }
             if pass {
                 passed = Instant::now();
             }

@@ -243,6 +243,13 @@ fn an_older_copy_of_a_log_is_noticed() {
     assert_eq!(loaded.life, Life::EndLost);
     assert_ne!(hub.epoch(), epoch);
     assert_eq!(hub.head(), after, "no offset is given twice");
+    let epoch = hub.epoch();
+    drop(hub);
+    assert_eq!(
+        reopen(folder.path(), &DurableConfig::default()).epoch(),
+        epoch,
+        "once is enough"
+    );
 }
 
 #[test]

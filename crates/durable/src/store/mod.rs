@@ -234,6 +234,8 @@ pub(crate) enum Found {
     EndLost {
         /// Beyond every offset that is known to have been given.
         head: u64,
+        /// The last commit that is known to have been: the next is beyond it, so that its witness is.
+        commit: u64,
     },
 }
 
@@ -250,6 +252,7 @@ pub(crate) fn open(path: &Path, epoch: Epoch, rules: &str) -> Result<(Store, Fou
         (Some(state), Some(seen)) if seen.commit <= state.commit => Found::Whole,
         (Some(state), seen) => Found::EndLost {
             head: seen.map_or(0, |seen| seen.head).max(state.head),
+            commit: seen.map_or(0, |seen| seen.commit).max(state.commit),
         },
     };
     let state = match state {
@@ -280,5 +283,62 @@ impl Store {
         change(&mut self.state);
         let plan = Plan::of_state(&self.state);
         self.commit(&plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn message(store: &Store) -> Plan {
+        let offset = store.state.head + 1;
+        let mut plan = Plan::of_state(&store.state);
+        plan.rows
+            .push(Row::new(offset, 0, "x".into(), None, "data".into()));
+        plan.head = offset;
+        plan
+    }
+
+    #[test]
+    fn nothing_is_written_after_a_sync_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let epoch = Epoch::from_number(1);
+        let (mut store, found) = open(folder.path(), epoch, "").unwrap();
+        assert_eq!(found, Found::Nothing);
+        store.commit(&message(&store)).unwrap();
+        // A pipe cannot be synced.
+        let (_reader, writer) = io::pipe().unwrap();
+        let good = std::mem::replace(&mut store.write_ahead, File::from(OwnedFd::from(writer)));
+        let unknown = |result| matches!(result, Err(CommitError::Unknown(_)));
+        assert!(unknown(store.commit(&message(&store))));
+        store.write_ahead = good;
+        assert!(
+            unknown(store.commit(&message(&store))),
+            "the kernel may have dropped it"
+        );
+        assert_eq!(store.state.head, 1);
+        drop(store);
+        let (store, found) = open(folder.path(), epoch, "").unwrap();
+        assert_eq!(found, Found::Whole);
+        assert!((1..=2).contains(&store.state.head), "the start finds out");
+    }
+
+    #[test]
+    fn deleting_what_is_not_there_is_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(folder.path(), Epoch::from_number(1), "").unwrap();
+        let mut plan = message(&store);
+        let topic = "x".into();
+        plan.removed.insert(9, crate::plan::Removed { topic, sum: 0 });
+        assert!(matches!(store.commit(&plan), Err(CommitError::Undone(_))));
+        store.commit(&message(&store)).unwrap();
+        let mut found = 0;
+        store
+            .read(folder.path(), |_, _| (), |_| found += 1, |_| ())
+            .unwrap();
+        assert_eq!(found, 1);
     }
 }

@@ -84,6 +84,9 @@ pub(super) fn write(tx: &Transaction<'_>, plan: &Plan) -> rusqlite::Result<()> {
                 .execute([&**name])?,
         };
     }
+    if plan.keys.is_empty() && plan.keys_gone.is_empty() {
+        return Ok(());
+    }
     let mut insert = tx.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for row in &plan.keys {
         insert.execute(params![

@@ -39,8 +39,8 @@ CREATE TABLE keys (
     seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, topic TEXT NOT NULL, key TEXT NOT NULL, sum INTEGER NOT NULL
 ) STRICT;";
 
-/// Pages of the write-ahead log before they are copied back: 16 MiB. More would make a start slower, less is more work.
-const CHECKPOINT_PAGES: i64 = 4_096;
+/// Pages of the write-ahead log before they are copied back: 4 MiB. That is done by whoever commits then; more would be a longer wait.
+const CHECKPOINT_PAGES: i64 = 1_024;
 
 /// How long a store that is open elsewhere is waited for: a process that ends may need a moment to write what waits.
 const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
