@@ -175,6 +175,14 @@ impl Session {
         self.subs.iter_mut().find(|sub| sub.topic == topic)
     }
 
+    pub(crate) fn add(&mut self, sub: Sub) {
+        // Most sessions have one subscription for as long as they last; a vector would make room for four.
+        if self.subs.is_empty() {
+            self.subs.reserve_exact(1);
+        }
+        self.subs.push(sub);
+    }
+
     pub(crate) fn remove(&mut self, topic: u32) -> Option<Sub> {
         let at = self.subs.iter().position(|sub| sub.topic == topic)?;
         let sub = self.subs.swap_remove(at);

@@ -180,7 +180,7 @@ impl State {
             if session.subs.is_empty() {
                 session.subs.reserve_exact(1);
             }
-            session.subs.push(sub);
+            session.add(sub);
         }
         spec.shared.counters.subscriptions.fetch_add(1, Ordering::Relaxed);
         // What was published since `upto` made no note here.
