@@ -1,6 +1,6 @@
 //! Which messages of which topic are on disk: so that what the hub evicts can be deleted without a search.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use squall_hub::Hub;
@@ -10,9 +10,9 @@ use crate::plan::{Plan, Removed, TopicChange};
 
 /// A topic that has fewer messages to delete is left for the next pass: a row is not rewritten for every message.
 const TRIM_MIN: usize = 64;
-/// Topics that one pass looks at, at most.
-const PASS_TOPICS_MAX: usize = 4_096;
-/// Deletions of one pass, at most; and beside two for each new message, of every commit.
+/// Topics that one step of a pass looks at, at most.
+const STEP_TOPICS_MAX: usize = 4_096;
+/// Deletions of one step, at most; and beside two for each new message, of every commit.
 pub(crate) const TRIM_MAX: usize = 512;
 
 /// One topic on disk.
@@ -28,8 +28,10 @@ pub(crate) struct Index {
     topics: HashMap<Arc<str>, OnDisk>,
     /// All names, and some that are gone: in which order passes look at them.
     ring: Vec<Arc<str>>,
-    /// Where the next pass begins.
+    /// Where the pass goes on.
     next: usize,
+    /// How many names this pass has still to look at.
+    left_in_pass: usize,
     messages: usize,
 }
 
@@ -95,25 +97,35 @@ impl Index {
 
     /// Plans to delete what the hub has evicted of the topics that are written to.
     pub(crate) fn trim_written(&self, hub: &Hub, rules: &Rules, plan: &mut Plan) {
-        let names: Vec<Arc<str>> = {
-            let mut names: Vec<_> = plan.rows.iter().map(|row| &row.topic).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.into_iter().cloned().collect()
-        };
+        let names: BTreeSet<Arc<str>> = plan.rows.iter().map(|row| row.topic.clone()).collect();
         let mut left = 2 * plan.rows.len() + TRIM_MAX;
         for name in names {
+            // What a withdrawal has trimmed is as short as it can be.
+            if plan.topics.contains_key(&name) {
+                continue;
+            }
             self.trim(&name, TRIM_MIN, hub, rules, plan, &mut left);
         }
     }
 
-    /// Plans to delete what the hub has evicted of the next topics in turn. Answers whether there may be more at once.
-    pub(crate) fn trim_pass(&mut self, hub: &Hub, rules: &Rules, plan: &mut Plan) -> bool {
+    /// Plans to delete all that the hub has evicted of a topic.
+    pub(crate) fn trim_all(&self, topic: &str, hub: &Hub, rules: &Rules, plan: &mut Plan) {
+        if let Some(name) = self.name(topic) {
+            let mut left = usize::MAX;
+            self.trim(name, 1, hub, rules, plan, &mut left);
+        }
+    }
+
+    /// From now on a pass looks at all topics.
+    pub(crate) fn begin_pass(&mut self) {
+        self.left_in_pass = self.ring.len();
+    }
+
+    /// A step of a pass: plans to delete what the hub has evicted of the next topics in turn. Answers whether there are
+    /// more to look at.
+    pub(crate) fn trim_step(&mut self, hub: &Hub, rules: &Rules, plan: &mut Plan) -> bool {
         let mut left = TRIM_MAX;
-        for _ in 0..self.ring.len().min(PASS_TOPICS_MAX) {
-            if left == 0 {
-                return true;
-            }
+        for _ in 0..self.left_in_pass.min(STEP_TOPICS_MAX) {
             if self.next >= self.ring.len() {
                 self.next = 0;
             }
@@ -122,14 +134,20 @@ impl Index {
             };
             if !self.topics.contains_key(&name) {
                 self.ring.swap_remove(self.next);
+                self.left_in_pass -= 1;
                 continue;
             }
-            self.trim(&name, 1, hub, rules, plan, &mut left);
-            if left > 0 {
-                self.next += 1;
+            if !plan.topics.contains_key(&name) {
+                self.trim(&name, 1, hub, rules, plan, &mut left);
             }
+            if left == 0 {
+                // This one may have more.
+                return true;
+            }
+            self.next += 1;
+            self.left_in_pass -= 1;
         }
-        self.ring.len() > PASS_TOPICS_MAX
+        self.left_in_pass > 0
     }
 
     fn trim(&self, name: &Arc<str>, min: usize, hub: &Hub, rules: &Rules, plan: &mut Plan, left: &mut usize) {

@@ -97,7 +97,11 @@ impl Writer {
                 Taken::Idle => Vec::new(),
                 Taken::Ended => return,
             };
-            let pass = more || passed.elapsed() >= PASS_EVERY;
+            let due = passed.elapsed() >= PASS_EVERY;
+            if due && !more {
+                self.index.begin_pass();
+            }
+            let pass = more || due;
             let (count, started) = (jobs.len(), Instant::now());
             more = self.group(jobs, pass);
             if count > 0 {
@@ -120,6 +124,8 @@ impl Writer {
         let more = self.trim(&mut group, pass, hub.as_ref());
         self.forget_keys(&mut group);
         let result = self.commit(&group.plan);
+        // While the disk fails, the next pass is soon enough.
+        let more = more && result.is_ok();
         self.finish(group, result, hub);
         more
     }
@@ -159,6 +165,11 @@ impl Writer {
             } => {
                 self.index
                     .remove(&topic, offsets.iter().copied(), &mut group.plan);
+                // What was evicted before may have been meant, too, and must not come back with the next start.
+                if let Some(hub) = hub {
+                    self.index
+                        .trim_all(&topic, hub, &self.shared.rules, &mut group.plan);
+                }
                 Fate::Withdrawn {
                     topic,
                     offsets,
@@ -248,7 +259,7 @@ impl Writer {
             return false;
         };
         if pass {
-            return self.index.trim_pass(hub, &self.shared.rules, &mut group.plan);
+            return self.index.trim_step(hub, &self.shared.rules, &mut group.plan);
         }
         self.index.trim_written(hub, &self.shared.rules, &mut group.plan);
         false

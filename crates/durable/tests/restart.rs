@@ -179,6 +179,29 @@ fn topics_that_the_hub_forgets_are_forgotten_on_disk() {
 }
 
 #[test]
+fn a_pass_over_many_topics_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(|hub| hub.retention.age_ms_max = 10);
+    let (hub, loaded) = open(folder.path(), &config);
+    let answers: Vec<Answer> = (0..10_000)
+        .map(|number| hub.publish(&format!("t{number}"), "x", 0))
+        .collect();
+    for answer in answers {
+        wait(answer).unwrap();
+    }
+    hub.sweep(1_000);
+    while loaded.log.counts().messages > 0 {
+        std::thread::yield_now();
+    }
+    // In steps of 512, and then no more.
+    let commits = loaded.log.counts().commits;
+    assert!((20..60).contains(&commits), "{commits} commits");
+    drop(hub);
+    let hub = reopen(folder.path(), &config);
+    assert_eq!(hub.floor(&["t17"]), 18);
+}
+
+#[test]
 fn keys_survive_within_their_window() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(|hub| {

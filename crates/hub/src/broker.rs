@@ -39,8 +39,9 @@ pub trait Broker: Send + Sync {
     /// Publishes. What is [`Answer::Later`] happens whether or not it is awaited.
     fn publish(&self, hub: &Hub, publish: Publish<'_>) -> Answer;
 
-    /// Messages of a topic were withdrawn from the hub: a broker that keeps them elsewhere forgets them there, too. The
-    /// answer is ready when it has. See [`Hub::withdraw_kept`].
+    /// Messages of a topic were withdrawn from the hub: a broker that keeps them elsewhere forgets them there, too, and
+    /// with them all that the hub has evicted of the topic, which may have been meant as well. The answer is ready when it
+    /// has. See [`Hub::withdraw_kept`].
     fn withdrawn(&self, hub: &Hub, _topic: &str, _offsets: &[u64]) -> Answer {
         Answer::Ready(Ok(hub.cursor()))
     }

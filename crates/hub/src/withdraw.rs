@@ -33,10 +33,8 @@ impl Hub {
                 order.account(topic.withdraw(unwanted, &mut offsets));
             }
         }
-        let answer = match offsets.is_empty() {
-            true => Answer::Ready(Ok(self.cursor())),
-            false => self.inner.broker.withdrawn(self, topic, &offsets),
-        };
+        // Even when there is none: the broker may still have some that were evicted here.
+        let answer = self.inner.broker.withdrawn(self, topic, &offsets);
         (offsets.len(), answer)
     }
 }
