@@ -52,6 +52,7 @@ pub mod encode;
 pub mod filter;
 mod mailbox;
 pub mod namespaces;
+mod script;
 pub mod server_api;
 pub mod session;
 mod source;
@@ -71,6 +72,7 @@ pub use doors::{
 #[cfg(feature = "durable")]
 pub use durable::durable;
 pub use encode::{Encode, Encoded, Lost};
+pub use script::{SCRIPT, SCRIPT_TYPES, script};
 pub use session::router;
 pub use source::LiveSource;
 #[cfg(feature = "durable")]

@@ -209,11 +209,13 @@ impl SessionPolicy for TokenPolicy {
     }
 
     async fn refresh(&self, ask: RefreshAsk) -> Result<Refreshed, Deny> {
-        let claims = self
-            .verifier
-            .connection(&ask.token)
-            .await
-            .map_err(|error| denied(error, Disconnect::INVALID_TOKEN.into()))?;
+        let claims = self.verifier.connection(&ask.token).await.map_err(|error| {
+            // An error would make clients leave for good; closed with this they come back with another token.
+            match error.is_expired() {
+                true => Disconnect::EXPIRED.into(),
+                false => denied(error, Disconnect::INVALID_TOKEN.into()),
+            }
+        })?;
         // Somebody else's token does not make this session somebody else's.
         if *claims.user != *ask.caller.user {
             return Err(Disconnect::INVALID_TOKEN.into());
