@@ -375,27 +375,6 @@ fn a_request_behind_a_long_poll_waits_its_turn() {
 }
 
 #[test]
-fn an_answer_before_a_long_poll_does_not_wait_for_it() {
-    const COUNT: usize = 400;
-    let big = Bytes::from(vec![b'b'; 30_000]);
-    let body = big.clone();
-    let app = doors().route("/big", get(move || async move { body }));
-    let (server, log) = serve_log(app, 1, limits());
-    let mut client = Client::connect_narrow(&server);
-    let mut requests = b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n".repeat(COUNT);
-    requests.extend_from_slice(b"GET /poll HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.send(&requests);
-    for _ in 0..COUNT {
-        client.read_head();
-        assert!(client.read_exactly(big.len()) == big);
-    }
-    wait_until(|| log.following() == 1);
-    log.publish([Bytes::from_static(b"news")]);
-    client.read_head();
-    client.expect("news");
-}
-
-#[test]
 fn long_polls_that_are_answered_at_once_do_not_pile_up() {
     let (server, log) = serve(limits());
     log.publish([Bytes::from_static(b"old")]);

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use common::{Client, Running, serve_with, wait_until};
@@ -135,27 +135,6 @@ fn a_slow_reader_of_a_websocket_gets_what_was_sent_before_the_close() {
     client.socket.read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes.len(), 10 + MESSAGE_BYTES + 4);
     assert_eq!(bytes[bytes.len() - 4..], [0x88, 2, 0x03, 0xe8]);
-}
-
-#[test]
-fn a_refused_body_is_read_away_so_that_the_refusal_arrives() {
-    let app = Router::new().route("/", post(|body: Bytes| async move { body }));
-    let limits = Limits {
-        close_timeout: Duration::from_secs(600),
-        drain_timeout: Duration::from_secs(1),
-        ..Limits::default()
-    };
-    let server = serve_with(app, limits);
-    for _ in 0..20 {
-        let mut client = Client::connect(&server);
-        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n");
-        client.send(&[b'x'; 900_000]);
-        let answer = client.read_to_end();
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-        client.socket.shutdown(std::net::Shutdown::Write).unwrap();
-        drop(client);
-        wait_until(|| server.handle().open_connections() == 0);
-    }
 }
 
 #[test]

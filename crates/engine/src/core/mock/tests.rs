@@ -3,8 +3,9 @@
 use super::app::MockApp;
 use super::script::Faults;
 use super::wire::Wire;
-use super::{Bench, LocalSet, Outcome, READ_BUFFER_BYTES, Rc, run};
+use super::{Bench, LocalSet, Outcome, READ_BUFFER_BYTES, Rc, Until, run};
 use crate::core::events::WEBSOCKET_READ_BYTES;
+use crate::limits::ticks;
 
 /// Requests and pieces of requests, from which programs are made.
 const PIECES: &[&str] = &[
@@ -179,6 +180,63 @@ fn a_flood_of_websocket_fragments_has_one_read_a_turn() {
         assert_eq!(wire.unread_bytes(), 0);
     });
     assert!(wire.take_output().ends_with(b"\x8a\x01p\x8a\x01p"));
+}
+
+/// Plays a connection by hand.
+fn by_hand(faults: Faults, play: impl AsyncFnOnce(&mut Bench, &Wire)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let wire = Wire::new(faults);
+    LocalSet::new().block_on(&runtime, async {
+        let seen = Rc::default();
+        let mut bench = Bench::new(MockApp::new(&seen), Rc::default(), wire.clone());
+        play(&mut bench, &wire).await;
+    });
+}
+
+/// The socket is full when the poll comes: the answer before it goes on when the socket takes more, and not only when
+/// the poll has its own.
+#[test]
+fn an_answer_before_a_long_poll_does_not_wait_for_it() {
+    let full = Faults {
+        is_full: true,
+        ..Faults::default()
+    };
+    by_hand(full, async |bench, wire| {
+        bench.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /L HTTP/1.1\r\nHost: a\r\n\r\n");
+        bench.settle().await;
+        wire.open_wide();
+        bench.writable();
+        bench.settle().await;
+        assert!(wire.take_output().ends_with(b"\r\n\r\nhello"));
+        assert_eq!(bench.source.following(), 1);
+        bench.source.publish(4);
+        bench.moved();
+        bench.settle().await;
+        assert!(wire.take_output().ends_with(b"\r\n\r\nmmmm"));
+    });
+}
+
+/// All that the peer sent, and its end, were announced while nobody wanted them: no event comes any more. They are read
+/// away all the same, so that the refusal is not lost in a reset, and the connection ends with the peer's end.
+#[test]
+fn a_refused_body_is_read_away_so_that_the_refusal_arrives() {
+    by_hand(Faults::default(), async |bench, wire| {
+        bench.send(b"POST /n HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n");
+        bench.settle().await;
+        wire.send(&[b'x'; 5000]);
+        wire.end();
+        bench.readable(Until::Blocked);
+        bench.settle().await;
+        assert_eq!(wire.unread_bytes(), 5000, "its handler has not asked for it");
+        // Its handler is too slow.
+        bench.tick = ticks(bench.core.limits.handler_timeout);
+        bench.core.clock.set_tick(bench.tick);
+        bench.core.sweep(&mut Vec::new());
+        bench.settle().await;
+        assert!(wire.take_output().starts_with(b"HTTP/1.1 503 "));
+        assert_eq!(wire.unread_bytes(), 0);
+        assert_eq!(bench.core.conns.borrow().len(), 0);
+    });
 }
 
 #[test]
