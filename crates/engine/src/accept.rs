@@ -211,8 +211,7 @@ impl Doors {
             );
             return;
         }
-        let open: usize = self.links.iter().map(|l| l.open.load(Ordering::Relaxed)).sum();
-        if open >= self.connections_max {
+        if self.shared.open_connections() >= self.connections_max {
             return self.shed.refuse(socket, Refused::ConnectionsMax, clear, now);
         }
         // A proxy's connections are counted for the clients that it names, by the core that hears of them.

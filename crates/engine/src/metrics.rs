@@ -52,6 +52,8 @@ label! {
         Http1 = "http1",
         /// HTTP/2, whatever its streams have become.
         Http2 = "http2",
+        /// HTTP/3, whatever its streams have become.
+        Http3 = "http3",
         /// A WebSocket, with a handler or following.
         WebSocket = "websocket",
         /// A response that goes on until either side closes (SSE), following.
@@ -226,6 +228,10 @@ impl Open {
     /// Connections of this protocol that are in this state.
     pub fn get(&self, protocol: Protocol, activity: Activity) -> u64 {
         self.counts[protocol.index()][activity.index()]
+    }
+
+    pub(crate) fn set(&mut self, protocol: Protocol, activity: Activity, count: u64) {
+        self.counts[protocol.index()][activity.index()] = count;
     }
 
     /// All of them, zeros too.

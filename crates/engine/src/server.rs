@@ -174,7 +174,7 @@ impl<A: App> Server<A> {
             .cores
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let links: Vec<_> = (0..count).map(|_| Arc::new(Link::default())).collect();
-        let shared = Arc::new(Shared::new(&self.limits, self.alt_svc.take()));
+        let shared = Arc::new(Shared::new(&self.limits, self.alt_svc.take(), links.clone()));
         let no_waiting = |e| Error::io("cannot wait for connections", e);
         let (of_links, of_shared) = (links.clone(), shared.clone());
         let acceptor = Acceptor::new(listeners, options.clone(), of_links, of_shared, &self.limits)

@@ -1,11 +1,13 @@
 //! What all threads of a server share.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 use http::header::{ALT_SVC, HeaderMap};
 
 use crate::accept::addresses::Addresses;
+use crate::core::link::Link;
 use crate::limits::Limits;
 use crate::metrics::count::AcceptCounts;
 use crate::watch::Bell;
@@ -21,10 +23,11 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     /// Where else the server can be reached: the value of `Alt-Svc` (RFC 7838).
     pub(crate) alt_svc: Option<HeaderValue>,
+    links: Vec<Arc<Link>>,
 }
 
 impl Shared {
-    pub(crate) fn new(limits: &Limits, alt_svc: Option<HeaderValue>) -> Self {
+    pub(crate) fn new(limits: &Limits, alt_svc: Option<HeaderValue>, links: Vec<Arc<Link>>) -> Self {
         Shared {
             addresses: Addresses::new(
                 limits.connections_per_address_max,
@@ -34,7 +37,16 @@ impl Shared {
             handlers_now: AtomicUsize::new(0),
             bell: Bell::default(),
             alt_svc,
+            links,
         }
+    }
+
+    /// Connections of all cores.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.links
+            .iter()
+            .map(|link| link.open.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Adds what is said with every answer.

@@ -208,7 +208,8 @@ impl Socket {
     pub(crate) fn speaks(&self) -> Speaks {
         match self.tls_info().map(TlsInfo::alpn) {
             None => Speaks::Anything,
-            Some(Some(Alpn::Http2)) => Speaks::Http2,
+            // Never of a socket, but if it were so, then no HTTP/1.
+            Some(Some(Alpn::Http2 | Alpn::Http3)) => Speaks::Http2,
             Some(Some(Alpn::Http1) | None) => Speaks::Http1,
         }
     }

@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Speaks HTTP/3 on this UDP socket too, with these certificates; answers over HTTP/1.1 and HTTP/2 say so. Experimental:
-    /// one core serves all of it, and WebSockets are not spoken over it.
+    /// one core serves all of it, and WebSockets are not spoken over it, as the h3 crate knows no `:protocol` of theirs.
     ///
     /// # Errors
     /// Settings that QUIC cannot use, or a socket that cannot be made non-blocking.

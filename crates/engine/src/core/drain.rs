@@ -92,6 +92,6 @@ impl<A: App> Core<A> {
 
     /// A handler whose WebSocket has ended may still have something to put away.
     pub(crate) fn is_drained(&self) -> bool {
-        self.conns.borrow().len() == 0 && self.handlers.get() == 0
+        self.conns.borrow().len() == 0 && self.handlers.get() == 0 && !self.quic_serves.get()
     }
 }

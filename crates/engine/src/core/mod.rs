@@ -108,6 +108,11 @@ pub(crate) struct Core<A: App> {
     pub(crate) fresh_answers: Cell<u64>,
     /// WebSocket handlers that run.
     pub(crate) handlers: Cell<usize>,
+    /// HTTP/3 is served, or has not ended yet.
+    pub(crate) quic_serves: Cell<bool>,
+    /// Connections of HTTP/3, which have no record, and those of them that have requests.
+    pub(crate) quic_open: Cell<u64>,
+    pub(crate) quic_busy: Cell<u64>,
     registry: mio::Registry,
 }
 
@@ -189,6 +194,9 @@ impl<A: App> Core<A> {
             handshakes_left: Cell::new(HANDSHAKES_MAX),
             fresh_answers: Cell::new(0),
             handlers: Cell::new(0),
+            quic_serves: Cell::new(false),
+            quic_open: Cell::new(0),
+            quic_busy: Cell::new(0),
             registry,
         }
     }

@@ -6,14 +6,17 @@ use std::time::Instant;
 use crate::app::App;
 use crate::core::Core;
 use crate::core::slab::State;
-use crate::metrics::{Open, TimedOut};
+use crate::metrics::{Activity, Open, Protocol, TimedOut};
 use crate::source::ConnId;
 
 impl<A: App> Core<A> {
     /// Acts on every deadline that has passed, and lets the source act on its own.
     pub(crate) fn sweep(self: &Rc<Self>, ready: &mut Vec<ConnId>) {
         let mut overdue = Vec::new();
-        let open = self.conns.borrow().overdue(self.clock.tick(), &mut overdue);
+        let mut open = self.conns.borrow().overdue(self.clock.tick(), &mut overdue);
+        let busy = self.quic_busy.get();
+        open.set(Protocol::Http3, Activity::Active, busy);
+        open.set(Protocol::Http3, Activity::Parked, self.quic_open.get() - busy);
         self.count(&open);
         for id in overdue {
             self.guarded(id, || self.overdue(id));

@@ -41,6 +41,8 @@ pub enum Alpn {
     Http1,
     /// HTTP/2.
     Http2,
+    /// HTTP/3.
+    Http3,
 }
 
 /// A client's certificate, as verified in the handshake, this one or the one that is resumed.
@@ -56,7 +58,7 @@ impl TlsInfo {
         self.0.version
     }
 
-    /// The cipher suite, by its IANA name: `TLS13_AES_128_GCM_SHA256`.
+    /// The cipher suite, by its IANA name: `TLS13_AES_128_GCM_SHA256`. `?` over HTTP/3, where it is not known.
     pub fn cipher_suite(&self) -> &'static str {
         self.0.cipher_suite
     }
@@ -72,7 +74,7 @@ impl TlsInfo {
         self.0.alpn
     }
 
-    /// Whether an earlier session was resumed with a ticket.
+    /// Whether an earlier session was resumed with a ticket. Not known over HTTP/3, where it is always false.
     pub fn is_resumed(&self) -> bool {
         self.0.resumed
     }
@@ -101,6 +103,25 @@ impl TlsInfo {
             alpn,
             resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
             client: session.peer_certificates().and_then(ClientCertificate::new),
+        };
+        Some(TlsInfo(shared(facts)))
+    }
+
+    /// Reads a connection of QUIC, as far as the quinn crate shows it.
+    #[cfg(feature = "http3")]
+    pub(crate) fn of_quic(quic: &quinn::Connection) -> Option<Self> {
+        use quinn::crypto::rustls::HandshakeData;
+
+        let data = quic.handshake_data()?.downcast::<HandshakeData>().ok()?;
+        let chain = quic.peer_identity();
+        let chain = chain.and_then(|chain| chain.downcast::<Vec<CertificateDer<'static>>>().ok());
+        let facts = Facts {
+            version: TlsVersion::Tls13,
+            cipher_suite: "?",
+            server_name: data.server_name.map(String::into_boxed_str),
+            alpn: Some(Alpn::Http3),
+            resumed: false,
+            client: chain.and_then(|chain| ClientCertificate::new(&chain)),
         };
         Some(TlsInfo(shared(facts)))
     }

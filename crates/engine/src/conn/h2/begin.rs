@@ -36,7 +36,7 @@ const TARGET_TOO_LONG: Reject = Reject {
     reason: "the target is too long",
 };
 
-const TOO_MUCH: Reject = Reject {
+pub(in crate::conn) const TOO_MUCH: Reject = Reject {
     status: StatusCode::SERVICE_UNAVAILABLE,
     reason: "the server has too much to do",
 };

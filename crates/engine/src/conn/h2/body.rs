@@ -61,11 +61,11 @@ impl Meter {
         self.received_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::conn) fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(in crate::conn) fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
     }
 
@@ -74,7 +74,7 @@ impl Meter {
     }
 
     /// Who is woken when the body is wanted or has failed.
-    pub(super) fn tell(&self, stream: &Waker) {
+    pub(in crate::conn) fn tell(&self, stream: &Waker) {
         let mut state = self.lock();
         if !state.stream.as_ref().is_some_and(|known| known.will_wake(stream)) {
             state.stream = Some(stream.clone());
@@ -115,8 +115,19 @@ impl Meter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Why the body came to no good end, if that is known.
+    #[cfg(feature = "http3")]
+    pub(in crate::conn) fn failed(&self) -> Option<BodyErrorKind> {
+        self.lock().failed
+    }
+
+    /// The reader has something.
+    pub(in crate::conn) fn waits_no_more(&self) {
+        self.waiting.store(false, Ordering::Relaxed);
+    }
+
     /// The reader waits: whom to wake, and whether that is news to the stream.
-    fn wait(&self, reader: &Waker) {
+    pub(in crate::conn) fn wait(&self, reader: &Waker) {
         self.waiting.store(true, Ordering::Relaxed);
         let first = !self.wanted.swap(true, Ordering::Relaxed);
         let mut state = self.lock();
@@ -171,7 +182,7 @@ impl Incoming {
         if polled.is_pending() {
             this.meter.wait(cx.waker());
         } else {
-            this.meter.waiting.store(false, Ordering::Relaxed);
+            this.meter.waits_no_more();
         }
         polled
     }

@@ -12,6 +12,7 @@ use super::body::Meter;
 use super::gate::Gate;
 use crate::body::BodyErrorKind;
 use crate::limits::{Limits, SWEEP_INTERVAL, Tick, ticks};
+use crate::metrics::TimedOut;
 
 /// What a connection and the tasks of its streams share.
 pub(super) struct Streams {
@@ -24,9 +25,22 @@ pub(super) struct Streams {
     reset_too_often: Cell<bool>,
 }
 
+impl Verdict {
+    /// As what it is counted.
+    pub(in crate::conn) fn kind(self) -> TimedOut {
+        match self {
+            Verdict::HandlerTooSlow => TimedOut::Handler,
+            Verdict::BodyTooSlow => TimedOut::Body,
+            Verdict::Stalled => TimedOut::WriteStall,
+            Verdict::Sipping => TimedOut::WriteRate,
+            Verdict::Silent => TimedOut::Silence,
+        }
+    }
+}
+
 /// What a stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(in crate::conn) enum Wait {
     /// Its handler, or a body that its handler waits for.
     Handler,
     /// The peer's window, or its socket.
@@ -37,7 +51,7 @@ pub(super) enum Wait {
 
 /// What time has made of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::conn) enum Verdict {
     HandlerTooSlow,
     BodyTooSlow,
     Stalled,
@@ -47,8 +61,8 @@ pub(super) enum Verdict {
 }
 
 /// One stream that has a task.
-pub(super) struct Life {
-    pub(super) wait: Cell<Wait>,
+pub(in crate::conn) struct Life {
+    pub(in crate::conn) wait: Cell<Wait>,
     /// Something was sent since the last walk.
     moved: Cell<bool>,
     /// What was sent since the stream began to wait for its peer.
@@ -61,7 +75,7 @@ pub(super) struct Life {
     slow_ticks: Cell<Tick>,
     silent_ticks: Cell<Tick>,
     /// The handler's own time-out, if it asked for one.
-    pub(super) handler_timeout: Cell<Option<Duration>>,
+    pub(in crate::conn) handler_timeout: Cell<Option<Duration>>,
     pub(super) verdict: Cell<Option<Verdict>>,
     pub(super) waker: RefCell<Option<Waker>>,
     pub(super) meter: Option<Arc<Meter>>,
@@ -69,7 +83,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn new(wait: Wait, meter: Option<Arc<Meter>>) -> Rc<Self> {
+    pub(in crate::conn) fn new(wait: Wait, meter: Option<Arc<Meter>>) -> Rc<Self> {
         Rc::new(Life {
             wait: Cell::new(wait),
             moved: Cell::new(false),
@@ -88,7 +102,7 @@ impl Life {
     }
 
     /// So many ticks have passed; what that makes of the stream.
-    fn pass(&self, passed: Tick, limits: &Limits) -> Option<Verdict> {
+    pub(in crate::conn) fn pass(&self, passed: Tick, limits: &Limits) -> Option<Verdict> {
         let add = |cell: &Cell<Tick>| {
             cell.set(cell.get().saturating_add(passed));
             cell.get()
@@ -129,20 +143,20 @@ impl Life {
     }
 
     /// So much was sent.
-    pub(super) fn sent(&self, bytes: usize) {
+    pub(in crate::conn) fn sent(&self, bytes: usize) {
         self.moved.set(true);
         self.taken_bytes.set(self.taken_bytes.get() + bytes as u64);
     }
 
     /// The peer has taken all that there was for it.
-    pub(super) fn caught_up(&self) {
+    pub(in crate::conn) fn caught_up(&self) {
         self.wait.set(Wait::Nothing);
         self.taken_bytes.set(0);
         self.slow_ticks.set(0);
     }
 
     /// How long its handler has been at work.
-    pub(super) fn worked(&self) -> Duration {
+    pub(in crate::conn) fn worked(&self) -> Duration {
         SWEEP_INTERVAL * self.handler_ticks.get()
     }
 }

@@ -12,7 +12,7 @@ pub(crate) mod body;
 mod duplex;
 mod gate;
 mod io;
-mod life;
+pub(in crate::conn) mod life;
 pub(in crate::conn) mod stream;
 mod watch;
 

@@ -20,15 +20,14 @@ use crate::conn::attend::InFlight;
 use crate::conn::request::{Outcome, Rest, TOO_LARGE, failed, poll_boxed};
 use crate::core::Core;
 use crate::core::doing::Name;
-use crate::metrics::TimedOut;
 use crate::source::ConnId;
 
-const HANDLER_TOO_SLOW: Reject = Reject {
+pub(in crate::conn) const HANDLER_TOO_SLOW: Reject = Reject {
     status: StatusCode::SERVICE_UNAVAILABLE,
     reason: "the handler did not answer in time",
 };
 
-const BODY_TOO_SLOW: Reject = Reject {
+pub(in crate::conn) const BODY_TOO_SLOW: Reject = Reject {
     status: StatusCode::REQUEST_TIMEOUT,
     reason: "the request body did not arrive in time",
 };
@@ -96,6 +95,16 @@ impl<A: App> Drop for Stream<A> {
 }
 
 impl<A: App> Core<A> {
+    /// When the time of a stream's handler began, and how long it is.
+    pub(in crate::conn) fn time_of_stream(&self, life: &Life) -> (Instant, Duration) {
+        let now = self.clock.turn_at();
+        let timeout = life.handler_timeout.get();
+        (
+            now.checked_sub(life.worked()).unwrap_or(now),
+            timeout.unwrap_or(self.limits.handler_timeout),
+        )
+    }
+
     /// Gives a stream a task of its own.
     pub(super) fn h2_spawn(
         self: &Rc<Self>,
@@ -142,12 +151,7 @@ impl<A: App> Stream<A> {
         let Doing::Calling(..) = self.doing else {
             return None;
         };
-        let now = self.core.clock.turn_at();
-        let timeout = self.life.handler_timeout.get();
-        Some((
-            now.checked_sub(self.life.worked()).unwrap_or(now),
-            timeout.unwrap_or(self.core.limits.handler_timeout),
-        ))
+        Some(self.core.time_of_stream(&self.life))
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -212,14 +216,7 @@ impl<A: App> Stream<A> {
 
     /// Its time is over.
     fn end(&mut self, verdict: Verdict) {
-        let why = match verdict {
-            Verdict::HandlerTooSlow => TimedOut::Handler,
-            Verdict::BodyTooSlow => TimedOut::Body,
-            Verdict::Stalled => TimedOut::WriteStall,
-            Verdict::Sipping => TimedOut::WriteRate,
-            Verdict::Silent => TimedOut::Silence,
-        };
-        self.core.link.counts.timed_out.add(why, 1);
+        self.core.link.counts.timed_out.add(verdict.kind(), 1);
         match verdict {
             Verdict::HandlerTooSlow => drop(self.refuse(&HANDLER_TOO_SLOW)),
             Verdict::BodyTooSlow => drop(self.refuse(&BODY_TOO_SLOW)),

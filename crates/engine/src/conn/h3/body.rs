@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use h3::error::Code;
 use h3::server::RequestStream;
 use http_body::{Body, Frame, SizeHint};
 
@@ -24,6 +25,8 @@ pub(super) struct Incoming {
     left_bytes: Option<u64>,
     data_over: bool,
     over: bool,
+    /// A read is under way.
+    reading: bool,
 }
 
 impl fmt::Debug for Incoming {
@@ -40,6 +43,7 @@ impl Incoming {
             left_bytes: declared_bytes,
             data_over: false,
             over: false,
+            reading: false,
         }
     }
 
@@ -79,31 +83,17 @@ impl Body for Incoming {
         if this.over {
             return Poll::Ready(None);
         }
-        if this.meter.is_hopeless(this.left_bytes) {
-            return this.failed(BodyErrorKind::TooLarge);
+        if let Some(kind) = this.meter.failed() {
+            return this.failed(kind);
         }
-        if !this.data_over {
-            let polled = match ready!(this.stream.poll_recv_data(cx)) {
-                Ok(Some(mut piece)) => Ok(Some(piece.copy_to_bytes(piece.remaining()))),
-                Ok(None) => Ok(None),
-                Err(_) => Err(()),
-            };
-            match polled {
-                Ok(Some(bytes)) => return this.took(bytes),
-                Ok(None) => this.data_over = true,
-                Err(()) => return this.failed(BodyErrorKind::Gone),
-            }
-            if this.left_bytes.is_some_and(|left| left > 0) {
-                return this.failed(BodyErrorKind::Malformed);
-            }
+        let polled = this.poll(cx);
+        this.reading = polled.is_pending();
+        if this.reading {
+            this.meter.wait(cx.waker());
+        } else {
+            this.meter.waits_no_more();
         }
-        let trailers = ready!(this.stream.poll_recv_trailers(cx));
-        this.over = true;
-        match trailers {
-            Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Ok(None) => Poll::Ready(None),
-            Err(_) => this.failed(BodyErrorKind::Malformed),
-        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -113,5 +103,46 @@ impl Body for Incoming {
     fn size_hint(&self) -> SizeHint {
         self.left_bytes
             .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // h3-quinn 0.0.10 panics when a stream is stopped whose read is under way; quinn stops it by itself then, with the
+        // code 0.
+        if !self.over && !self.reading {
+            // RFC 9114 section 4.1.1: what still comes is not wanted, and that is no error.
+            self.stream.stop_sending(Code::H3_NO_ERROR);
+        }
+    }
+}
+
+impl Incoming {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.meter.is_hopeless(self.left_bytes) {
+            return self.failed(BodyErrorKind::TooLarge);
+        }
+        if !self.data_over {
+            let polled = match ready!(self.stream.poll_recv_data(cx)) {
+                Ok(Some(mut piece)) => Ok(Some(piece.copy_to_bytes(piece.remaining()))),
+                Ok(None) => Ok(None),
+                Err(_) => Err(()),
+            };
+            match polled {
+                Ok(Some(bytes)) => return self.took(bytes),
+                Ok(None) => self.data_over = true,
+                Err(()) => return self.failed(BodyErrorKind::Gone),
+            }
+            if self.left_bytes.is_some_and(|left| left > 0) {
+                return self.failed(BodyErrorKind::Malformed);
+            }
+        }
+        let trailers = ready!(self.stream.poll_recv_trailers(cx));
+        self.over = true;
+        match trailers {
+            Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            Ok(None) => Poll::Ready(None),
+            Err(_) => self.failed(BodyErrorKind::Malformed),
+        }
     }
 }

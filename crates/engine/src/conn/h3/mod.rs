@@ -3,30 +3,37 @@
 //!
 //! All of it runs on the first core: QUIC has one socket for all its connections, and the crates want tasks. A
 //! connection costs tens of KiB, not tens of bytes. A request is served as over HTTP/2: by the same service, with the
-//! same limits; an SSE stream or a long-poll becomes a record of the slab like any other (see `pipe`). Not here:
-//! WebSockets (RFC 9220), server push, 0-RTT.
+//! same limits; an SSE stream or a long-poll becomes a record of the slab like any other (see `pipe`). Not here: server
+//! push, 0-RTT, and WebSockets (RFC 9220): h3 0.0.8 knows of the `:protocol`s of an extended CONNECT only webtransport
+//! and connect-udp, as a private enum, and resets a stream that asks for another before we see it.
 
 mod body;
 mod pipe;
 mod request;
+mod send;
 
+use std::cell::Cell;
 use std::io;
 use std::net::UdpSocket;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Extensions;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::app::App;
-use crate::conn::websocket::Running;
 use crate::core::Core;
 use crate::error::Error;
 use crate::limits::{Limits, SWEEP_INTERVAL};
+use crate::metrics::{Refused, TimedOut};
 use crate::socket::Peer;
+use crate::tls::TlsInfo;
 
 /// Requests of one connection at a time.
 const STREAMS_MAX: u32 = 100;
@@ -96,9 +103,10 @@ impl<A: App> Core<A> {
             Arc::new(TokioRuntime),
         )?;
         let core = self.clone();
+        self.quic_serves.set(true);
         tokio::task::spawn_local(async move {
-            let _running = Running::new(core.clone());
-            core.accept_quic(&endpoint).await;
+            let serving = Serving(core);
+            serving.0.accept_quic(&endpoint).await;
         });
         Ok(())
     }
@@ -121,7 +129,13 @@ impl<A: App> Core<A> {
         }
         endpoint.set_server_config(None);
         // Each ends by itself when its requests have ended; the drain's deadline ends those that don't.
-        while connections.join_next().await.is_some() {}
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = self.drain_is_over() => {
+                self.link.counts.timed_out.add(TimedOut::Drain, self.quic_busy.get());
+            }
+        }
+        drop(connections);
         endpoint.close(H3_NO_ERROR, b"");
         // The peers are told; who does not hear it finds out by its own time-out.
         let told = tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle());
@@ -135,16 +149,20 @@ impl<A: App> Core<A> {
         incoming: Incoming,
     ) -> Option<impl Future<Output = ()> + use<A>> {
         let peer = Peer::Tcp(incoming.remote_address());
-        let open = endpoint.open_connections();
-        if open >= self.limits.connections_max || !self.shared.addresses.enter(&peer) {
+        let refused = if self.shared.open_connections() >= self.limits.connections_max {
+            Some(Refused::ConnectionsMax)
+        } else if !self.shared.addresses.enter(&peer) {
+            Some(Refused::PerAddressMax)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            self.link.counts.refused.add(why, 1);
             incoming.refuse();
             return None;
         }
-        let guard = Entered {
-            core: self.clone(),
-            peer,
-        };
-        if open >= UNPROVEN_MAX && !incoming.remote_address_validated() {
+        let entered = Entered::new(self.clone(), peer);
+        if endpoint.open_connections() >= UNPROVEN_MAX && !incoming.remote_address_validated() {
             // Fails for one that was validated, which this is not.
             let _ = incoming.retry();
             return None;
@@ -153,14 +171,18 @@ impl<A: App> Core<A> {
         Some(async move {
             let handshake = async { incoming.accept().ok()?.await.ok() };
             let timeout = core.limits.header_read_timeout;
-            if let Ok(Some(connection)) = tokio::time::timeout(timeout, handshake).await {
-                core.serve_h3(connection, peer).await;
+            match tokio::time::timeout(timeout, handshake).await {
+                Ok(Some(connection)) => {
+                    core.link.counts.accepted.add(1);
+                    core.serve_h3(connection, &entered).await;
+                }
+                Ok(None) => {}
+                Err(_) => core.link.counts.timed_out.add(TimedOut::Handshake, 1),
             }
-            drop(guard);
         })
     }
 
-    async fn serve_h3(self: &Rc<Self>, quic: quinn::Connection, peer: Peer) {
+    async fn serve_h3(self: &Rc<Self>, quic: quinn::Connection, entered: &Entered<A>) {
         let mut builder = h3::server::builder();
         let head_bytes_max = self.limits.head.head_bytes_max as u64;
         builder.max_field_section_size(head_bytes_max).send_grease(false);
@@ -169,38 +191,57 @@ impl<A: App> Core<A> {
             Ok(Ok(connection)) => connection,
             Ok(Err(_)) | Err(_) => return quic.close(H3_NO_ERROR, b""),
         };
+        let client = Rc::new(Client {
+            peer: entered.peer,
+            tls: TlsInfo::of_quic(&quic),
+        });
         let mut requests = JoinSet::new();
-        let mut going_away = false;
+        let mut begun: u32 = 0;
+        let mut idle = std::pin::pin!(tokio::time::sleep(self.limits.idle_timeout));
         let mut accepts = true;
+        let mut going_away = false;
         while accepts || !requests.is_empty() {
-            tokio::select! {
+            entered.is_busy(!requests.is_empty());
+            let goes = tokio::select! {
                 accepted = connection.accept(), if accepts => match accepted {
                     Ok(Some(resolver)) => {
-                        let core = self.clone();
-                        requests.spawn_local(async move { core.h3_request(resolver, peer).await });
+                        let (core, client) = (self.clone(), client.clone());
+                        requests.spawn_local(async move { core.h3_request(resolver, client).await });
+                        begun = begun.saturating_add(1);
+                        begun >= self.requests_max && !going_away
                     }
-                    Ok(None) => accepts = false,
+                    Ok(None) => {
+                        accepts = false;
+                        false
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "an HTTP/3 connection ended");
                         // Handlers whose peer is gone are cancelled with the set.
                         return;
                     }
                 },
-                Some(_) = requests.join_next() => accepts &= !(going_away && requests.is_empty()),
-                () = self.drains(), if !going_away => {
-                    going_away = true;
-                    accepts = connection.shutdown(0).await.is_ok() && !requests.is_empty();
+                Some(_) = requests.join_next() => {
+                    idle.as_mut().reset(Instant::now() + self.limits.idle_timeout);
+                    false
                 }
-                () = self.drain_is_over(), if going_away => break,
+                // QUIC's own time-out is for peers that are silent; one that sends pings may still ask for nothing.
+                () = &mut idle, if requests.is_empty() && !going_away => {
+                    self.link.counts.timed_out.add(TimedOut::Idle, 1);
+                    true
+                }
+                () = self.drains(), if !going_away => true,
+            };
+            if goes {
+                going_away = true;
+                // What is named is the first request that will not be served (RFC 9114 section 5.2).
+                accepts = connection.shutdown(1).await.is_ok();
             }
+            accepts &= !(going_away && requests.is_empty());
         }
         drop(requests);
+        entered.is_busy(false);
         // A close throws away what is on its way still; a peer that was told to go closes when it has all.
-        let closed = tokio::time::timeout(self.limits.close_timeout, quic.closed());
-        tokio::select! {
-            _ = closed => {}
-            () = self.drain_is_over() => {}
-        }
+        let _ = tokio::time::timeout(self.limits.close_timeout, quic.closed()).await;
         quic.close(H3_NO_ERROR, b"");
     }
 
@@ -223,14 +264,67 @@ impl<A: App> Core<A> {
     }
 }
 
-/// A connection that is counted for its address, for as long as it lives.
+/// Until it is dropped, the core does not end.
+struct Serving<A: App>(Rc<Core<A>>);
+
+impl<A: App> Drop for Serving<A> {
+    fn drop(&mut self) {
+        self.0.quic_serves.set(false);
+    }
+}
+
+/// Whose requests they are.
+struct Client {
+    peer: Peer,
+    tls: Option<TlsInfo>,
+}
+
+impl Client {
+    /// Says so in a request's extensions.
+    fn tell_of(&self, peer_info: bool, extensions: &mut Extensions) {
+        if peer_info {
+            extensions.insert(self.peer);
+        }
+        if let Some(tls) = &self.tls {
+            extensions.insert(tls.clone());
+        }
+    }
+}
+
+/// A connection that is counted, by its core and for its address, for as long as it lives.
 struct Entered<A: App> {
     core: Rc<Core<A>>,
     peer: Peer,
+    busy: Cell<bool>,
+}
+
+impl<A: App> Entered<A> {
+    fn new(core: Rc<Core<A>>, peer: Peer) -> Self {
+        core.link.open.fetch_add(1, Ordering::Relaxed);
+        core.quic_open.set(core.quic_open.get() + 1);
+        Entered {
+            core,
+            peer,
+            busy: Cell::new(false),
+        }
+    }
+
+    /// Whether it has requests.
+    fn is_busy(&self, busy: bool) {
+        if self.busy.replace(busy) != busy {
+            let count = &self.core.quic_busy;
+            count.set(if busy { count.get() + 1 } else { count.get() - 1 });
+        }
+    }
 }
 
 impl<A: App> Drop for Entered<A> {
     fn drop(&mut self) {
-        self.core.shared.addresses.leave(&self.peer);
+        self.is_busy(false);
+        let core = &self.core;
+        core.quic_open.set(core.quic_open.get() - 1);
+        // Whoever sees that it is not open any more may count on its place.
+        core.shared.addresses.leave(&self.peer);
+        core.link.open.fetch_sub(1, Ordering::Release);
     }
 }

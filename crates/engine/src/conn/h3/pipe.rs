@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response, StatusCode};
 
+use crate::conn::h2::answer::remove_connection_fields;
 use crate::core::waker::ConnWaker;
 use crate::limits::BUFFER_BYTES_MAX;
 use crate::socket::Virtual;
@@ -22,6 +24,8 @@ pub(super) struct Pipe {
     conn_waker: Arc<ConnWaker>,
     /// The fields of a long-poll whose head is not sent.
     fields: Option<Box<HeaderMap>>,
+    /// The answer's body is not sent: it is to HEAD.
+    head_request: bool,
 }
 
 /// What the task reads from.
@@ -66,12 +70,17 @@ impl Shared {
 }
 
 /// The two ends. With `fields` it is a long-poll, whose head comes with its answer.
-pub(super) fn pipe(conn_waker: &Arc<ConnWaker>, fields: Option<Box<HeaderMap>>) -> (Pipe, Outlet) {
+pub(super) fn pipe(
+    conn_waker: &Arc<ConnWaker>,
+    fields: Option<Box<HeaderMap>>,
+    head_request: bool,
+) -> (Pipe, Outlet) {
     let shared = Arc::new(Shared::default());
     let pipe = Pipe {
         shared: shared.clone(),
         conn_waker: conn_waker.clone(),
         fields,
+        head_request,
     };
     let outlet = Outlet {
         shared,
@@ -141,7 +150,16 @@ impl Virtual for Pipe {
         let (parts, body) = response.into_parts();
         // A name's first value replaces, the others are appended.
         fields.extend(parts.headers);
-        fields.insert(http::header::CONTENT_LENGTH, body.len().into());
+        remove_connection_fields(&mut fields);
+        let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if !bodiless {
+            fields.insert(CONTENT_LENGTH, body.len().into());
+        }
+        let body = if bodiless || self.head_request {
+            Bytes::new()
+        } else {
+            body
+        };
         let mut head = Response::new(());
         *head.status_mut() = parts.status;
         *head.headers_mut() = *fields;

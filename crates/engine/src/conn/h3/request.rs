@@ -2,51 +2,56 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use h3::error::{Code, StreamError};
-use h3::server::{RequestResolver, RequestStream};
-use http::header::CONTENT_LENGTH;
+use h3::error::Code;
+use h3::server::RequestResolver;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::response::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use squall_wire::h1::Reject;
 
+use super::Client;
 use super::body::Incoming;
 use super::pipe::{Next, Outlet, pipe};
-use crate::app::App;
-use crate::body::{Body, BodyControl};
+use super::send::{Gone, Sending};
+use crate::app::{App, BoxError};
+use crate::body::{Body, BodyControl, BodyErrorKind};
 use crate::conn::answer::{FAILED, poll_body};
+use crate::conn::attend::InFlight;
 use crate::conn::h2::answer::{Length, remove_connection_fields};
-use crate::conn::h2::begin::{Wrong, check};
+use crate::conn::h2::begin::{TOO_MUCH, Wrong, check};
 use crate::conn::h2::body::Meter;
-use crate::conn::h2::stream::Calling;
+use crate::conn::h2::life::{Life, Verdict, Wait};
+use crate::conn::h2::stream::{BODY_TOO_SLOW, Calling, HANDLER_TOO_SLOW};
 use crate::conn::http::Becomes;
 use crate::conn::request::{Called, Outcome, Rest, TOO_LARGE};
 use crate::core::Core;
 use crate::core::clock::Micros;
 use crate::metrics::TimedOut;
-use crate::socket::Peer;
 use crate::source::{Framing, Park};
-
-/// The half of a stream that we send on.
-type Sending = RequestStream<h3_quinn::SendStream<Bytes>, Bytes>;
-
-const HANDLER_TOO_SLOW: Reject = Reject {
-    status: StatusCode::SERVICE_UNAVAILABLE,
-    reason: "the handler did not answer in time",
-};
 
 /// What the answer to a request depends on, beside the response.
 struct Asked {
     send: Sending,
-    peer: Peer,
+    client: Rc<Client>,
     head_request: bool,
+    /// The peer waits for `100 Continue` before it sends the body.
+    expects_continue: bool,
     began: Micros,
     meter: Arc<Meter>,
+}
+
+/// What a handler that is polled comes to.
+enum Step<B> {
+    Answered(Outcome<B>),
+    /// Its peer is told to go on.
+    Continue,
 }
 
 impl<A: App> Core<A> {
@@ -54,7 +59,7 @@ impl<A: App> Core<A> {
     pub(super) async fn h3_request(
         self: Rc<Self>,
         resolver: RequestResolver<h3_quinn::Connection, Bytes>,
-        peer: Peer,
+        client: Rc<Client>,
     ) {
         let resolved = tokio::time::timeout(self.limits.header_read_timeout, resolver.resolve_request());
         let (request, stream) = match resolved.await {
@@ -63,8 +68,11 @@ impl<A: App> Core<A> {
             Ok(Err(error)) => return tracing::debug!(%error, "a request of HTTP/3 could not be read"),
             Err(_) => return self.link.counts.timed_out.add(TimedOut::Head, 1),
         };
-        let (mut send, recv) = stream.split();
+        let (send, recv) = stream.split();
         let (mut parts, ()) = request.into_parts();
+        let meter = Meter::new(self.limits.body.body_bytes_max);
+        let life = Life::new(Wait::Handler, Some(meter.clone()));
+        let mut send = Sending::new(send, life);
         let wrong = match parts.method {
             // A tunnel, which nobody here can be at the other end of.
             Method::CONNECT => Some(Wrong::Malformed("CONNECT over HTTP/3")),
@@ -72,25 +80,28 @@ impl<A: App> Core<A> {
         };
         if let Some(Wrong::Malformed(reason)) = wrong {
             tracing::debug!(reason, "a malformed request; its stream is reset");
-            return send.stop_stream(Code::H3_MESSAGE_ERROR);
+            return send.reset(Code::H3_MESSAGE_ERROR);
         }
         let mut asked = Asked {
             send,
-            peer,
+            client,
             head_request: parts.method == Method::HEAD,
-            began: self.clock.turn(),
-            meter: Meter::new(self.limits.body.body_bytes_max),
+            expects_continue: false,
+            began: self.clock.now(),
+            meter,
         };
         if let Some(Wrong::Refused(reject)) = wrong {
             return self.h3_refuse(&mut asked, &reject).await;
         }
-        let declared_bytes = match declared(&parts.headers) {
-            Ok(bytes) => bytes,
-            Err(()) => return asked.send.stop_stream(Code::H3_MESSAGE_ERROR),
+        let Ok(declared_bytes) = declared(&parts.headers) else {
+            return asked.send.reset(Code::H3_MESSAGE_ERROR);
         };
         let body = match declared_bytes {
             Some(0) => Body::empty(),
             _ => {
+                let expect = parts.headers.get(EXPECT);
+                asked.expects_continue =
+                    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
                 parts
                     .extensions
                     .insert(BodyControl::streamed(asked.meter.clone()));
@@ -98,13 +109,56 @@ impl<A: App> Core<A> {
                 Body::boxed(Box::pin(incoming), asked.meter.clone())
             }
         };
-        if self.peer_info {
-            parts.extensions.insert(peer);
+        asked.client.tell_of(self.peer_info, &mut parts.extensions);
+        if self.has_too_many_handlers() {
+            return self.h3_refuse(&mut asked, &TOO_MUCH).await;
         }
-        let outcome = self.h3_call(Request::from_parts(parts, body)).await;
-        let Some(outcome) = outcome else {
-            self.link.counts.timed_out.add(TimedOut::Handler, 1);
-            return self.h3_refuse(&mut asked, &HANDLER_TOO_SLOW).await;
+        self.h3_call(Request::from_parts(parts, body), asked).await;
+    }
+
+    /// Calls the application, and answers. Whatever of the application is polled in it, the watchdog and
+    /// [`crate::Deadline`] are told.
+    async fn h3_call(self: &Rc<Self>, request: Request<Body>, asked: Asked) {
+        let (life, meter) = (asked.send.life.clone(), asked.meter.clone());
+        let (called, name) = {
+            let attending = self.attend(&request);
+            let name = self.link.doing.name();
+            let called = self.call_now(request);
+            life.handler_timeout.set(attending.asked());
+            (called, name)
+        };
+        let mut served = pin!(self.h3_serve(called, asked));
+        poll_fn(|cx| {
+            let is_handler = life.wait.get() == Wait::Handler;
+            let attending = self.attend_again(&name, is_handler.then(|| self.time_of_stream(&life)));
+            let polled = served.as_mut().poll(cx);
+            if let Some(timeout) = attending.asked() {
+                life.handler_timeout.set(Some(timeout));
+            }
+            polled
+        })
+        .await;
+        self.link.counts.bytes_in.add(meter.received_bytes());
+    }
+
+    async fn h3_serve(self: &Rc<Self>, called: Called<A>, mut asked: Asked) {
+        let waited = match called {
+            Called::Done(outcome) => Ok(outcome),
+            Called::Pending(future) => self.h3_outcome(Calling::Begun(future), &mut asked).await,
+            Called::NotReady(later) => self.h3_outcome(Calling::NotReady(later), &mut asked).await,
+        };
+        // From here on it is the answer that has its time.
+        asked.send.life.caught_up();
+        let outcome = match waited {
+            Ok(outcome) => outcome,
+            Err(verdict) => {
+                asked.meter.fail(BodyErrorKind::TimedOut);
+                let reject = match verdict {
+                    Verdict::BodyTooSlow => &BODY_TOO_SLOW,
+                    _ => &HANDLER_TOO_SLOW,
+                };
+                return self.h3_refuse(&mut asked, reject).await;
+            }
         };
         if asked.meter.is_too_large() {
             return self.h3_refuse(&mut asked, &TOO_LARGE).await;
@@ -115,15 +169,37 @@ impl<A: App> Core<A> {
         }
     }
 
-    /// What the handler comes to; none if it takes too long.
-    async fn h3_call(&self, request: Request<Body>) -> Option<Outcome<A::Body>> {
-        let mut calling = match self.call_now(request) {
-            Called::Done(outcome) => return Some(outcome),
-            Called::Pending(future) => Calling::Begun(future),
-            Called::NotReady(later) => Calling::NotReady(later),
-        };
-        let call = poll_fn(|cx| calling.poll(self, cx));
-        tokio::time::timeout(self.limits.handler_timeout, call).await.ok()
+    /// What the handler comes to, or which of its times is over.
+    async fn h3_outcome(
+        self: &Rc<Self>,
+        mut calling: Calling<A>,
+        asked: &mut Asked,
+    ) -> Result<Outcome<A::Body>, Verdict> {
+        let _in_flight = InFlight::new(self.clone());
+        loop {
+            let (meter, expects_continue) = (&asked.meter, asked.expects_continue);
+            let step = poll_fn(|cx| {
+                meter.tell(cx.waker());
+                match calling.poll(self, cx) {
+                    Poll::Ready(outcome) => Poll::Ready(Step::Answered(outcome)),
+                    // Answered for: whatever it would say is about a body that it did not get.
+                    Poll::Pending if meter.is_too_large() => Poll::Ready(Step::Answered(None)),
+                    Poll::Pending if expects_continue && meter.is_wanted() => Poll::Ready(Step::Continue),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            match self.h3_wait(&mut asked.send, step).await? {
+                Step::Answered(outcome) => return Ok(outcome),
+                Step::Continue => {
+                    asked.expects_continue = false;
+                    let mut head = Response::new(());
+                    *head.status_mut() = StatusCode::CONTINUE;
+                    // Fails for a stream that is gone; nobody waits for it then.
+                    let _ = self.h3_head(&mut asked.send, head).await;
+                    asked.send.life.wait.set(Wait::Handler);
+                }
+            }
+        }
     }
 
     async fn h3_answer(self: &Rc<Self>, mut asked: Asked, response: Response<A::Body>) {
@@ -146,7 +222,8 @@ impl<A: App> Core<A> {
         };
         let length = self.h2_fields(&mut parts, asked.head_request, exact);
         self.count_answer(parts.status, asked.began);
-        if self.h3_head(&mut asked.send, parts).await.is_err() {
+        let send = &mut asked.send;
+        if self.h3_head(send, head_of(parts)).await.is_err() {
             return;
         }
         let left_bytes = match length {
@@ -154,39 +231,51 @@ impl<A: App> Core<A> {
             Length::Exact(bytes) => Some(bytes),
             Length::Unknown => None,
         };
-        if length == Length::None
-            || self
-                .h3_body(&mut asked.send, Box::pin(Some(body)), left_bytes)
-                .await
-        {
-            let _ = self.in_time(asked.send.finish()).await;
-        } else {
+        let sent = match length {
+            Length::None => Ok(true),
+            _ => self.h3_body(send, Box::pin(Some(body)), left_bytes).await,
+        };
+        match sent {
+            // What is not finished is reset when it is dropped.
+            Ok(true) => drop(self.h3_finish(send).await),
             // An answer that cannot be completed must not look complete.
-            asked.send.stop_stream(Code::H3_INTERNAL_ERROR);
+            Ok(false) => send.reset(Code::H3_INTERNAL_ERROR),
+            Err(Gone) => {}
         }
     }
 
-    /// Sends a body; whether all of it was sent.
+    /// Sends a body; whether it gave all that was promised.
     async fn h3_body(
         &self,
         send: &mut Sending,
         mut body: Rest<A::Body>,
         mut left_bytes: Option<u64>,
-    ) -> bool {
+    ) -> Result<bool, Gone> {
         loop {
-            let next = poll_fn(
-                |cx| match catch_unwind(AssertUnwindSafe(|| poll_body(&mut body, cx))) {
+            let life = send.life.clone();
+            let next = poll_fn(|cx| {
+                let polled = match catch_unwind(AssertUnwindSafe(|| poll_body(&mut body, cx))) {
                     Ok(polled) => polled.map_err(Into::into),
-                    Err(_) => Poll::Ready(Some(Err("the response body panicked".into()))),
-                },
-            );
-            let frame = match next.await {
-                Some(Ok(frame)) => frame,
-                None => return left_bytes.is_none_or(|left| left == 0),
-                Some(Err(error)) => {
-                    let error: crate::app::BoxError = error;
+                    Err(_) => Poll::Ready(Some(Err(BoxError::from("the response body panicked")))),
+                };
+                if polled.is_pending() {
+                    life.caught_up();
+                }
+                polled
+            });
+            let frame = match self.h3_wait(send, next).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return Ok(left_bytes.is_none_or(|left| left == 0)),
+                Ok(Some(Err(error))) => {
                     tracing::warn!(%error, "a response body failed on its way; its stream is reset");
-                    return false;
+                    return Ok(false);
+                }
+                Err(_) => {
+                    tracing::warn!(
+                        seconds = self.limits.silence_timeout.as_secs(),
+                        "a response body yielded nothing for too long; its stream is reset"
+                    );
+                    return Ok(false);
                 }
             };
             match frame.into_data() {
@@ -194,19 +283,21 @@ impl<A: App> Core<A> {
                     if let Some(left) = &mut left_bytes {
                         match left.checked_sub(data.len() as u64) {
                             Some(rest) => *left = rest,
-                            None => return false,
+                            None => return Ok(false),
                         }
                     }
-                    if !data.is_empty() && self.in_time(send.send_data(data)).await.is_err() {
-                        return false;
-                    }
+                    self.h3_data(send, data).await?;
                 }
                 Err(frame) => {
                     let Ok(mut trailers) = frame.into_trailers() else {
                         continue;
                     };
+                    if left_bytes.is_some_and(|left| left > 0) {
+                        return Ok(false);
+                    }
                     remove_connection_fields(&mut trailers);
-                    return self.in_time(send.send_trailers(trailers)).await.is_ok();
+                    self.h3_trailers(send, trailers).await?;
+                    return Ok(true);
                 }
             }
         }
@@ -218,12 +309,18 @@ impl<A: App> Core<A> {
         self.h2_fields(&mut parts, true, None);
         let is_answer = park.framing == Framing::Answer;
         let fields = is_answer.then(|| Box::new(parts.headers.clone()));
-        if !is_answer && self.h3_head(&mut asked.send, parts).await.is_err() {
-            return;
+        if !is_answer {
+            self.count_answer(parts.status, asked.began);
+            if self.h3_head(&mut asked.send, head_of(parts)).await.is_err() {
+                return;
+            }
+            if asked.head_request {
+                return drop(self.h3_finish(&mut asked.send).await);
+            }
         }
         let mut outlet = None;
-        let id = self.insert_virtual_of(asked.peer, |waker| {
-            let (pipe, end) = pipe(&waker, fields);
+        let id = self.insert_virtual_of(asked.client.peer, |waker| {
+            let (pipe, end) = pipe(&waker, fields, asked.head_request);
             outlet = Some(end);
             Box::new(pipe)
         });
@@ -237,25 +334,17 @@ impl<A: App> Core<A> {
     async fn carry(&self, send: &mut Sending, outlet: &Outlet) {
         loop {
             let sent = match outlet.next().await {
-                Next::Head(head) => self.in_time(send.send_response(head)).await,
-                Next::Data(bytes) => self.in_time(send.send_data(bytes)).await,
-                Next::End => {
-                    let _ = self.in_time(send.finish()).await;
-                    return;
-                }
-                Next::Cut => return send.stop_stream(Code::H3_INTERNAL_ERROR),
+                Next::Head(head) => self.h3_head(send, head).await,
+                Next::Data(bytes) => self.h3_data(send, bytes).await,
+                Next::End => return drop(self.h3_finish(send).await),
+                Next::Cut => return send.reset(Code::H3_INTERNAL_ERROR),
             };
             if sent.is_err() {
                 return;
             }
+            // What may be silent for how long is the follower's business.
+            send.life.caught_up();
         }
-    }
-
-    async fn h3_head(&self, send: &mut Sending, parts: Parts) -> Result<(), ()> {
-        let mut head = Response::new(());
-        *head.status_mut() = parts.status;
-        *head.headers_mut() = parts.headers;
-        self.in_time(send.send_response(head)).await
     }
 
     /// Answers in the engine's own words.
@@ -263,25 +352,21 @@ impl<A: App> Core<A> {
         self.link.counts.refused(reject.status);
         let text = Bytes::from(format!("{}\n", reject.reason));
         let response = self.h2_refusal(reject.status, text.len());
-        if self.in_time(asked.send.send_response(response)).await.is_err() {
+        if self.h3_head(&mut asked.send, response).await.is_err() {
             return;
         }
-        if !asked.head_request && self.in_time(asked.send.send_data(text)).await.is_err() {
+        if !asked.head_request && self.h3_data(&mut asked.send, text).await.is_err() {
             return;
         }
-        let _ = self.in_time(asked.send.finish()).await;
+        drop(self.h3_finish(&mut asked.send).await);
     }
+}
 
-    /// Sends, but only for as long as a peer may take nothing.
-    async fn in_time(&self, sent: impl Future<Output = Result<(), StreamError>>) -> Result<(), ()> {
-        match tokio::time::timeout(self.limits.write_stall_timeout, sent).await {
-            Ok(sent) => sent.map_err(drop),
-            Err(_) => {
-                self.link.counts.timed_out.add(TimedOut::WriteStall, 1);
-                Err(())
-            }
-        }
-    }
+fn head_of(parts: Parts) -> Response<()> {
+    let mut head = Response::new(());
+    *head.status_mut() = parts.status;
+    *head.headers_mut() = parts.headers;
+    head
 }
 
 const NO_WEBSOCKETS: Reject = Reject {

@@ -127,7 +127,7 @@ impl Bench {
             link: Arc::new(Link::default()),
             options: Arc::new([Options::default()]),
             http2: true,
-            shared: Arc::new(Shared::new(&limits(), None)),
+            shared: Arc::new(Shared::new(&limits(), None, Vec::new())),
             source: source.clone(),
             prelude: None,
         };
