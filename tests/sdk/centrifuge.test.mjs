@@ -338,6 +338,33 @@ for (const transport of TRANSPORTS) {
       proxy.stop();
     });
 
+    test('gets deltas, and recovers with them', async () => {
+      const proxy = await Proxy.before(server);
+      const channel = unique('delta');
+      const made = await connected({ token: 'alice' }, proxy.port);
+      const other = await connected({ token: 'bob' });
+      const room = await subscribed(made, channel, { delta: 'fossil' });
+      const plain = await subscribed(other, channel);
+      const big = (n) => ({ n, text: 'the same for all '.repeat(20), umlaut: 'ä€🦀' });
+      for (let n = 0; n < 5; n++) await server.publish(channel, big(n));
+      await until(room, 5);
+      const { numDeltaPayloads, numFullPayloads } = room.subscription.deltaStats();
+      assert.deepEqual([numDeltaPayloads > 0, numDeltaPayloads + numFullPayloads], [true, 5]);
+      const cut = once(made, 'connecting');
+      proxy.cut();
+      await cut;
+      for (let n = 5; n < 8; n++) await server.publish(channel, big(n));
+      const back = once(room.subscription, 'subscribed');
+      proxy.mend();
+      assert.equal((await back)[0].recovered, true);
+      for (let n = 8; n < 12; n++) await server.publish(channel, big(n));
+      await until(room, 12);
+      await until(plain, 12);
+      assert.deepEqual(room.publications, [...Array(12).keys()].map(big));
+      assert.deepEqual(plain.publications, room.publications);
+      proxy.stop();
+    });
+
     test('the server speaks to it by the API', async () => {
       const user = unique('user');
       const channel = unique('api');

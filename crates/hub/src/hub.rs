@@ -146,6 +146,7 @@ impl Hub {
             let topic = self.topic_for_append(name, &mut order);
             let message = Message {
                 offset,
+                previous: topic.newest(),
                 at_ms,
                 topic: topic.name().clone(),
                 data,

@@ -14,6 +14,8 @@ pub const MESSAGE_OVERHEAD_BYTES: usize = 96;
 pub struct Message {
     /// Its place in the hub's one order.
     pub offset: u64,
+    /// The offset of the message before it in its topic; 0 if there was none, or none is remembered.
+    pub previous: u64,
     /// When it was published, in milliseconds as the publisher counted.
     pub at_ms: u64,
     /// The topic it was published to.

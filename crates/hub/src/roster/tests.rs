@@ -138,3 +138,50 @@ fn a_refused_name_leaves_nothing_behind() {
         "a topic that was only followed is not remembered"
     );
 }
+
+#[test]
+fn a_follower_can_come_to_belong_to_somebody() {
+    let (_, _, mut roster) = roster();
+    let [a, b, c] = [(0, 'a'), (7, 'b'), (7, 'c')].map(|(owner, data)| join(&mut roster, owner, data));
+    roster.belong(a, 7);
+    assert_eq!(roster.owned_by(7), [b, c, a]);
+    roster.belong(b, 8);
+    assert_eq!((roster.owned_by(7), roster.owned_by(8)), (&[a, c][..], &[b][..]));
+    roster.leave(a);
+    assert_eq!(roster.owned_by(7), [c]);
+}
+
+#[test]
+fn what_is_lost_is_known_for_each_topic() {
+    let config = HubConfig {
+        retention: crate::Retention {
+            messages_max: 0,
+            bytes_max: 200,
+            ..crate::Retention::default()
+        },
+        ..HubConfig::default()
+    };
+    let hub = Hub::new(config);
+    let mut roster = Roster::new(hub.clone(), Arc::new(Notes::default()));
+    let a = join(&mut roster, 1, 'a');
+    roster.follow(a, "fast", 3, 0).unwrap();
+    roster.follow(a, "calm", 3, 0).unwrap();
+    publish(&hub, "calm", "x");
+    for _ in 0..5 {
+        publish(&hub, "fast", "x");
+    }
+    let fast = roster.topic_number("fast").unwrap();
+    assert_eq!(roster.lost(a, 0), [fast]);
+    assert_eq!(&**roster.topic_name_of(fast), "fast");
+    assert_eq!((roster.lost(a, 4), roster.newest(fast)), (vec![], 6));
+    assert_eq!(roster.followers_of(fast).collect::<Vec<_>>(), [a]);
+    roster.restyle(a, fast, 3, 4);
+    let styles: Vec<u16> = roster
+        .get(a)
+        .unwrap()
+        .subscriptions()
+        .iter()
+        .map(|s| s.style)
+        .collect();
+    assert_eq!(styles, [4, 3]);
+}

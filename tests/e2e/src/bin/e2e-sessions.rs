@@ -3,7 +3,8 @@
 //! Who somebody is, is the token's text: `alice`; `alice/3` for three seconds, to be refreshed; `alice+news` with a
 //! subscription by the server. Channels are named for what they are: `secret:`, `plain:`, `cache:`, `token:`.
 //!
-//! `e2e-sessions SECRET` wants tokens in earnest, with that secret, and has the namespaces `chat` and `private`.
+//! `e2e-sessions [--calm] [SECRET]`: with `--calm` the usual pings; with a secret it wants tokens in earnest, and has the
+//! namespaces `chat` and `private`.
 
 use std::time::Duration;
 
@@ -185,13 +186,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..HubConfig::default()
     });
     let live = Live::sessions(hub.clone());
-    let config = SessionConfig {
-        ping_interval_s: 1,
-        pong_timeout_s: 0,
-        connect_timeout_s: 2,
-        ..SessionConfig::default()
+    let mut args = std::env::args().skip(1).peekable();
+    let config = match args.next_if(|arg| arg == "--calm") {
+        Some(_) => SessionConfig::default(),
+        None => SessionConfig {
+            ping_interval_s: 1,
+            pong_timeout_s: 0,
+            connect_timeout_s: 2,
+            ..SessionConfig::default()
+        },
     };
-    let secret = std::env::args().nth(1);
+    let secret = args.next();
     let sessions = match secret {
         Some(secret) => Sessions::with_config(&live, config, by_tokens(&hub, secret)?),
         None => Sessions::with_config(&live, config, Rules { hub: hub.clone() }),

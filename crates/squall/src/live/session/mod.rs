@@ -70,3 +70,6 @@ pub(crate) struct SessionSpec {
     pub(crate) shared: Arc<Shared>,
     pub(crate) framing: Framing,
 }
+
+#[cfg(test)]
+mod tests;

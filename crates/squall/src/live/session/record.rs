@@ -124,11 +124,18 @@ impl SubTraits {
     pub(crate) const PRESENCE: Self = Self(2);
     pub(crate) const HEARS_JOINS: Self = Self(8);
     pub(crate) const CLIENT_REFRESH: Self = Self(16);
+    /// It gets deltas, and nothing yet that one could be applied to.
+    pub(crate) const DELTA_NEXT: Self = Self(4);
     /// A gap ends the session instead of the subscription.
     pub(crate) const CLOSES: Self = Self(32);
 
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    #[must_use]
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     #[must_use]

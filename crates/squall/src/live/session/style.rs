@@ -2,15 +2,27 @@
 
 use std::io::Write;
 
-use squall_hub::{Cursor, Message, Meta};
+use squall_hub::{Cursor, Hub, Message, Meta};
 
 use super::framing::{Carrier, FRAMINGS, Framing};
 use super::protocol::{ClientInfo, Form, Publication, Push, Reply, embed, encode};
 use crate::live::api::Live;
+use crate::live::delta::{patch, patch_text};
 use crate::live::encode::{Encode, Encoded, json_string};
 use crate::live::style::Style;
 
-/// The styles of sessions, registered together: one for each framing.
+/// Which form publications have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// The data.
+    Plain,
+    /// For who gets deltas and has nothing to apply one to: the data, in the form that deltas have.
+    Whole,
+    /// What changed since the message before it; the data where that is no shorter.
+    Delta,
+}
+
+/// The styles of sessions, registered together: one for each framing and body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionStyles {
     first: u16,
@@ -18,11 +30,21 @@ pub(crate) struct SessionStyles {
 
 impl SessionStyles {
     pub(crate) fn register(live: &Live) -> Self {
-        let all: Vec<Style> = Framing::all()
-            .map(|framing| live.style(Publications { framing }))
-            .collect();
-        debug_assert_eq!(all.len(), FRAMINGS);
+        let mut all: Vec<Style> = Vec::new();
+        for body in [Body::Plain, Body::Whole, Body::Delta] {
+            let hub = live.hub().clone();
+            all.extend(Framing::all().map(|framing| {
+                let hub = hub.clone();
+                live.style(Publications { framing, body, hub })
+            }));
+        }
+        debug_assert_eq!(all.len(), 3 * FRAMINGS);
         Self { first: all[0].0 }
+    }
+
+    /// In this form.
+    pub(crate) fn of(self, framing: Framing, body: Body) -> u16 {
+        self.publications(framing) + body as u16 * FRAMINGS as u16
     }
 
     pub(crate) fn publications(self, framing: Framing) -> u16 {
@@ -33,6 +55,9 @@ impl SessionStyles {
 /// Publications in one framing.
 struct Publications {
     framing: Framing,
+    body: Body,
+    /// Where the message before another one is.
+    hub: Hub,
 }
 
 impl Encode for Publications {
@@ -45,7 +70,7 @@ impl Encode for Publications {
             Form::Protobuf => {
                 let push = Push {
                     channel: message.topic.to_string(),
-                    publication: Some(publication(message)),
+                    publication: Some(self.binary(message)),
                     ..Push::default()
                 };
                 let reply = Reply {
@@ -74,7 +99,10 @@ impl Publications {
         });
         json_string(&message.topic, out);
         out.extend_from_slice(b",\"pub\":{\"data\":");
-        embed(&message.data, out);
+        match self.body {
+            Body::Plain => embed(&message.data, out),
+            Body::Whole | Body::Delta => self.text(message, out),
+        }
         let _ = write!(out, ",\"offset\":{}", message.offset);
         if let Some(meta) = &message.meta {
             meta_members(meta, out);
@@ -86,6 +114,62 @@ impl Publications {
             Carrier::Events => out.extend_from_slice(b"\n\n"),
         }
     }
+}
+
+impl Publications {
+    /// The message before this one: what every subscriber that gets this one has received last.
+    fn base(&self, message: &Message) -> Option<Message> {
+        if self.body != Body::Delta || message.previous == 0 {
+            return None;
+        }
+        let before = self.hub.before(&message.topic, message.offset)?;
+        // One that was withdrawn since was received all the same.
+        (before.offset == message.previous).then_some(before)
+    }
+
+    /// Appends the data, or a delta, as text within a string; with what says that it is one.
+    fn text(&self, message: &Message, out: &mut Vec<u8>) {
+        let now = embedded(&message.data);
+        let patch = self
+            .base(message)
+            .and_then(|before| patch_text(&embedded(&before.data), &now));
+        match patch {
+            Some(patch) => {
+                json_string(&patch, out);
+                out.extend_from_slice(b",\"delta\":true");
+            }
+            None => json_string(&now, out),
+        }
+    }
+
+    fn binary(&self, message: &Message) -> Publication {
+        let mut publication = publication(message);
+        let patched = self
+            .base(message)
+            .and_then(|before| patch(&before.data, &message.data));
+        if let Some(patch) = patched {
+            (publication.data, publication.delta) = (patch.into(), true);
+        }
+        publication
+    }
+}
+
+/// The JSON text that stands for the data.
+fn embedded(data: &[u8]) -> String {
+    let mut json = Vec::with_capacity(data.len());
+    embed(data, &mut json);
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+/// A message in a reply to who gets deltas: whole, in the form that deltas have.
+pub(crate) fn whole(form: Form, message: &Message) -> Publication {
+    let mut publication = publication(message);
+    if form == Form::Json {
+        let mut text = Vec::new();
+        json_string(&embedded(&message.data), &mut text);
+        publication.data = text.into();
+    }
+    publication
 }
 
 /// Appends `,"info":{…},"tags":{…}`, as far as they are there.
@@ -137,10 +221,18 @@ fn info(meta: &Meta) -> Option<ClientInfo> {
 mod tests {
     use std::sync::Arc;
 
-    use squall_hub::Sender;
+    use squall_hub::{HubConfig, Sender};
 
     use super::*;
     use crate::live::session::framing::Transport;
+
+    fn plain(framing: Framing) -> Publications {
+        Publications {
+            framing,
+            body: Body::Plain,
+            hub: Hub::new(HubConfig::default()),
+        }
+    }
 
     fn message() -> Message {
         let mut meta: Meta = [("k", "v\""), ("l", "w")].into_iter().collect();
@@ -152,6 +244,7 @@ mod tests {
         });
         Message {
             offset: 7,
+            previous: 0,
             at_ms: 0,
             topic: "r\"m".into(),
             data: b"{\"a\":\n1}"[..].into(),
@@ -169,7 +262,7 @@ mod tests {
         for framing in Framing::all() {
             let mut by_hand = Vec::new();
             let cursor = "e:7".parse().unwrap();
-            Publications { framing }.message(&message(), &cursor, &mut by_hand);
+            plain(framing).message(&message(), &cursor, &mut by_hand);
             let text = |bytes: &[u8]| {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 text.trim_start_matches("data: ").trim_end().to_owned()
@@ -207,7 +300,7 @@ mod tests {
                 ..message()
             };
             let mut out = Vec::new();
-            Publications { framing }.message(&message, &"e:7".parse().unwrap(), &mut out);
+            plain(framing).message(&message, &"e:7".parse().unwrap(), &mut out);
             String::from_utf8(out).unwrap()
         };
         let push = r#"{"push":{"channel":"r","pub":{"data":1,"offset":7}}}"#;
@@ -218,5 +311,43 @@ mod tests {
         assert_eq!(written(Transport::UniWebSocket), alone);
         assert_eq!(written(Transport::UniHttpStream), format!("{alone}\n"));
         assert_eq!(written(Transport::UniSse), format!("data: {alone}\n\n"));
+    }
+
+    #[test]
+    fn a_delta_is_of_the_message_before_and_nothing_else() {
+        let hub = Hub::new(HubConfig::default());
+        let say = |data: String| hub.publish("r", data, 0).ready().unwrap().unwrap();
+        let long = "x".repeat(200);
+        for n in 1..=3 {
+            say(format!("{{\"n\":{n},\"long\":\"{long}\"}}"));
+        }
+        let framing = Framing {
+            form: Form::Json,
+            transport: Transport::WebSocket,
+        };
+        let body = Body::Delta;
+        let style = Publications {
+            framing,
+            body,
+            hub: hub.clone(),
+        };
+        let written = |offset| {
+            let message = hub.slice("r", offset - 1, offset, 1).unwrap().remove(0);
+            let mut out = Vec::new();
+            style.message(&message, &"e:1".parse().unwrap(), &mut out);
+            let push: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            push["push"]["pub"].clone()
+        };
+        assert!(written(1)["delta"].is_null(), "the first is whole");
+        let whole = written(1)["data"].as_str().unwrap().to_owned();
+        let second = written(2);
+        assert_eq!(second["delta"], true);
+        let patch = second["data"].as_str().unwrap();
+        assert!(patch.len() < 40, "{patch}");
+        let applied = crate::live::delta::apply(whole.as_bytes(), patch.as_bytes(), 1_000).unwrap();
+        assert_eq!(applied, format!("{{\"n\":2,\"long\":\"{long}\"}}").into_bytes());
+        // Those who have received 2 cannot be told what changed since 1.
+        hub.withdraw("r", |message| message.offset == 2);
+        assert!(written(3)["delta"].is_null());
     }
 }

@@ -158,6 +158,7 @@ mod tests {
     fn message(offset: u64, data: Vec<u8>) -> Message {
         Message {
             offset,
+            previous: 0,
             at_ms: 0,
             topic: "t".into(),
             data: data.into(),

@@ -24,7 +24,7 @@ impl State {
             return self.next_poll(follower, position, after, upto);
         }
         if conn.session.is_some() {
-            self.session_next(follower);
+            self.session_next(follower, after);
         }
         let Some(record) = self.roster.get_mut(follower) else {
             return After::Close;

@@ -36,7 +36,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(live: &Live, policy: impl Sessio
 #[derive(Clone)]
 pub struct Sessions {
     live: Live,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     trusted_origins: Vec<String>,
     any_origin: bool,
 }
@@ -192,7 +192,7 @@ impl Ways {
     }
 }
 
-fn spec(shared: &Arc<Shared>, framing: Framing) -> Spec {
+pub(super) fn spec(shared: &Arc<Shared>, framing: Framing) -> Spec {
     let door = match framing.transport.carrier() {
         Carrier::Ws => Door::Ws,
         Carrier::Stream | Carrier::Events => Door::Sse,

@@ -15,7 +15,8 @@ use crate::live::session::record::{Phase, Session};
 
 impl State {
     /// What is collected for a session becomes a frame; commands that waited for room go on.
-    pub(in crate::live::source) fn session_next(&mut self, follower: u32) {
+    pub(in crate::live::source) fn session_next(&mut self, follower: u32, after: u64) {
+        self.first_messages(follower, after);
         self.session_step(follower);
         let Some(record) = self.roster.get_mut(follower) else {
             return;

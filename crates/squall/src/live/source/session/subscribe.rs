@@ -8,6 +8,7 @@ use squall_hub::{Message, Policy};
 use super::job::{Outcome, SubscribeOutcome, boxed};
 use super::{Done, State};
 use crate::live::filter::Filter;
+use crate::live::session::SessionSpec;
 use crate::live::session::codes::{Disconnect, SessionError, Unsubscribed};
 use crate::live::session::policy::{Caller, Deny, Recovery, SubscribeAsk, SubscribeOptions, Token};
 use crate::live::session::protocol::{
@@ -15,8 +16,11 @@ use crate::live::session::protocol::{
 };
 use crate::live::session::record::{Sub, SubTraits};
 use crate::live::session::shared::count;
-use crate::live::session::{SessionSpec, style};
+use crate::live::session::style::{self, Body};
 use crate::web::now_ms;
+
+/// The sort of deltas that there is.
+const DELTA: &str = "fossil";
 
 impl State {
     /// Asks whether it may subscribe.
@@ -115,7 +119,10 @@ impl State {
         };
         // Watched first: what is forgotten from now on is known to be.
         let upto = self.live.hub().head();
-        let style = spec.shared.styles.publications(spec.framing);
+        // A filter leaves out what deltas would be of.
+        let delta = options.delta && request.delta == DELTA && filter.is_none();
+        let body = if delta { Body::Whole } else { Body::Plain };
+        let style = spec.shared.styles.of(spec.framing, body);
         self.roster
             .follow(follower, channel, style, upto)
             .map_err(|_| SessionError::BAD_REQUEST)?;
@@ -123,6 +130,7 @@ impl State {
         let mut result = SubscribeResult {
             data: options.data.clone(),
             was_recovering: request.recover && options.recoverable,
+            delta,
             ..SubscribeResult::default()
         };
         if options.positioned || options.recoverable {
@@ -148,6 +156,9 @@ impl State {
         }
         self.enter(follower, spec, channel, &options)?;
         self.remember(follower, spec, channel, &options, by_server, filter);
+        if delta {
+            self.deltas_come(follower, spec, channel, !result.publications.is_empty());
+        }
         Ok(result)
     }
 
@@ -189,6 +200,73 @@ impl State {
         }
     }
 
+    /// The subscription gets deltas: at once if it has got a message, otherwise after its first.
+    fn deltas_come(&mut self, follower: u32, spec: &SessionSpec, channel: &str, has_base: bool) {
+        let Some(topic) = self.roster.topic_number(channel) else {
+            return;
+        };
+        if has_base {
+            return self.send_deltas(follower, spec, topic);
+        }
+        if let Some(sub) = self
+            .session_mut(follower)
+            .and_then(|session| session.sub_mut(topic))
+        {
+            sub.traits = sub.traits.with(SubTraits::DELTA_NEXT, true);
+        }
+    }
+
+    fn send_deltas(&mut self, follower: u32, spec: &SessionSpec, topic: u32) {
+        let styles = spec.shared.styles;
+        let (from, to) = (
+            styles.of(spec.framing, Body::Whole),
+            styles.of(spec.framing, Body::Delta),
+        );
+        self.roster.restyle(follower, topic, from, to);
+    }
+
+    /// Subscriptions that have got their first message get deltas from here on. Everything up to `after` was received.
+    pub(super) fn first_messages(&mut self, follower: u32, after: u64) {
+        let waits = |sub: &&mut Sub| sub.traits.has(SubTraits::DELTA_NEXT);
+        let Some(session) = self.session_mut(follower) else {
+            return;
+        };
+        if !session.subs.iter_mut().any(|sub| waits(&sub)) {
+            return;
+        }
+        let topics: Vec<u32> = session
+            .subs
+            .iter_mut()
+            .filter(waits)
+            .map(|sub| sub.topic)
+            .collect();
+        let Some(spec) = self.spec_of(follower) else {
+            return;
+        };
+        for topic in topics {
+            let Some(record) = self.roster.get(follower) else {
+                return;
+            };
+            let from = record
+                .subscriptions()
+                .iter()
+                .find(|s| s.topic == topic)
+                .map_or(u64::MAX, |s| s.from);
+            let name = self.roster.topic_name_of(topic);
+            let last = self.live.hub().before(name, after.saturating_add(1));
+            if last.is_none_or(|last| last.offset <= from) {
+                continue;
+            }
+            self.send_deltas(follower, &spec, topic);
+            if let Some(sub) = self
+                .session_mut(follower)
+                .and_then(|session| session.sub_mut(topic))
+            {
+                sub.traits = sub.traits.without(SubTraits::DELTA_NEXT);
+            }
+        }
+    }
+
     fn recover(
         &mut self,
         follower: u32,
@@ -218,7 +296,12 @@ impl State {
         if options.recovery == Recovery::Cache {
             result.offset = messages.last().map_or(upto, |message| message.offset);
         }
-        result.publications = messages.iter().map(style::publication).collect();
+        let form = spec.framing.form;
+        let written = |message| match result.delta {
+            true => style::whole(form, message),
+            false => style::publication(message),
+        };
+        result.publications = messages.iter().map(written).collect();
         Ok(())
     }
 
