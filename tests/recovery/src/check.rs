@@ -48,10 +48,14 @@ pub fn check(record: &Record, truth: &Truth) -> Result<Tally, Breach> {
                 tally.messages += 1;
                 message(record, truth, place, *at, (*topic, *number, *bytes)).map(|()| *at)
             }
-            Event::Gap { after, resume } => {
+            Event::Gap {
+                after,
+                resume,
+                to_head,
+            } => {
                 tally.gaps += 1;
                 tally.new_lives += usize::from(after.life != resume.life);
-                gap(record, truth, place, *after, *resume).map(|()| *resume)
+                gap(record, truth, place, *after, *resume, *to_head).map(|()| *resume)
             }
         };
         match step {
@@ -114,7 +118,14 @@ fn message(
     }
 }
 
-fn gap(record: &Record, truth: &Truth, place: Place, after: Place, resume: Place) -> Result<(), String> {
+fn gap(
+    record: &Record,
+    truth: &Truth,
+    place: Place,
+    after: Place,
+    resume: Place,
+    to_head: bool,
+) -> Result<(), String> {
     let told = format!("the gap from {after} to {resume} at {place}");
     if after.life != place.life || after.offset < place.offset {
         return Err(format!("{told} does not begin where the subscriber is"));
@@ -142,7 +153,7 @@ fn gap(record: &Record, truth: &Truth, place: Place, after: Place, resume: Place
             return Err(format!("{told}, and nothing was lost after {floor}"));
         }
     }
-    if resume.offset <= floor {
+    if resume.offset <= floor || to_head {
         return Ok(());
     }
     // Who wants the latest is moved to just before a message of its own.
@@ -239,7 +250,11 @@ mod tests {
     }
 
     fn gap(after: Place, resume: Place) -> Event {
-        Event::Gap { after, resume }
+        Event::Gap {
+            after,
+            resume,
+            to_head: false,
+        }
     }
 
     fn record(start: Place, events: Vec<Event>) -> Record {
@@ -286,6 +301,21 @@ mod tests {
         assert!(check(&record, &truth()).is_ok());
         record.events[0] = gap(at(0, 0), at(0, 7));
         assert!(wrong(&record).contains("beyond what was lost"));
+    }
+
+    #[test]
+    fn a_session_that_cannot_recover_goes_on_from_now_if_something_was_lost() {
+        let to_head = |after, resume| Event::Gap {
+            after,
+            resume,
+            to_head: true,
+        };
+        let told = |start, event| check(&record(start, vec![event]), &truth());
+        assert!(told(at(0, 0), to_head(at(0, 0), at(1, 9))).is_ok());
+        let late = vec![to_head(at(0, 1), at(0, 7)), to_head(at(0, 7), at(1, 9))];
+        assert!(check(&record(at(0, 1), late), &truth()).is_ok());
+        let error = told(at(1, 1), to_head(at(1, 1), at(1, 9))).expect_err("everything was there");
+        assert!(error.what.contains("nothing was lost"), "{error:?}");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::io;
 use serde_json::Value;
 
 use crate::line::Line;
+use crate::rng::Rng;
 use crate::server;
+use crate::sessions::{self, Way};
 use crate::subscriber::Subscriber;
 
 /// A way in.
@@ -17,10 +19,21 @@ pub enum Door {
     Poll,
     /// WebSocket.
     Ws,
+    /// A session in the protocol of Centrifugo's clients; in Protobuf or else in JSON.
+    Session(Way, bool),
 }
 
-/// All of them.
-pub const ALL: [Door; 3] = [Door::Sse, Door::Poll, Door::Ws];
+/// Those of the hub's own words.
+pub const PLAIN: [Door; 3] = [Door::Sse, Door::Poll, Door::Ws];
+
+/// Those of sessions. Events are text.
+pub const SESSIONS: [Door; 5] = [
+    Door::Session(Way::WebSocket, false),
+    Door::Session(Way::WebSocket, true),
+    Door::Session(Way::HttpStream, false),
+    Door::Session(Way::HttpStream, true),
+    Door::Session(Way::Sse, false),
+];
 
 /// A head is shorter.
 const HEAD_BYTES_MAX: usize = 8 << 10;
@@ -29,11 +42,17 @@ const HEAD_BYTES_MAX: usize = 8 << 10;
 ///
 /// # Errors
 /// The line was cut, or what came is no answer.
-pub async fn visit(door: Door, line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<()> {
+pub async fn visit(
+    door: Door,
+    line: &mut Line<'_>,
+    subscriber: &Subscriber,
+    rng: &mut Rng,
+) -> io::Result<()> {
     match door {
         Door::Sse => sse(line, subscriber).await,
         Door::Poll => poll(line, subscriber).await,
         Door::Ws => ws(line, subscriber).await,
+        Door::Session(way, protobuf) => sessions::visit(way, protobuf, line, subscriber, rng).await,
     }
 }
 
@@ -46,19 +65,19 @@ fn target(path: &str, subscriber: &Subscriber) -> String {
     for topic in &subscriber.plan.topics {
         target += &format!("&topic={}", server::topic_name(*topic));
     }
-    if let Some(cursor) = subscriber.cursor() {
+    if let Some(cursor) = subscriber.cursor(0) {
         target += &format!("&cursor={cursor}");
     }
     target
 }
 
 /// What an answer's head says.
-struct Head {
-    status: u16,
+pub(crate) struct Head {
+    pub(crate) status: u16,
     content_length: Option<usize>,
 }
 
-async fn head(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<Head> {
+pub(crate) async fn head(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<Head> {
     let end = loop {
         if let Some(at) = line.buffer().windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
@@ -87,11 +106,11 @@ async fn head(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<Head> 
 }
 
 /// Checks a status. A server that is about to end may say 503; anything else is wrong.
-fn expect(status: u16, head: &Head, subscriber: &Subscriber) -> io::Result<()> {
+pub(crate) fn expect(status: u16, head: &Head, subscriber: &Subscriber) -> io::Result<()> {
     match head.status {
         known if known == status => Ok(()),
         503 => Err(io::ErrorKind::ConnectionAborted.into()),
-        other => Err(subscriber.nonsense(format!("an answer {other} to {:?}", subscriber.cursor()))),
+        other => Err(subscriber.nonsense(format!("an answer {other} to {:?}", subscriber.cursor(0)))),
     }
 }
 
@@ -121,8 +140,8 @@ async fn sse(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<()> {
             continue;
         }
         match (id.take(), data.take(), event.as_str()) {
-            (Some(id), None, _) => subscriber.moved(&id)?,
-            (Some(id), Some(data), "") => subscriber.message(&id, None, &data)?,
+            (Some(id), None, _) => subscriber.moved(0, &id)?,
+            (Some(id), Some(data), "") => subscriber.message(0, &id, None, &data)?,
             (Some(id), Some(data), "gap") => gap(subscriber, &id, &json(subscriber, data.as_bytes())?)?,
             (None, None, _) => {}
             other => return Err(subscriber.nonsense(format!("an event {other:?}"))),
@@ -154,7 +173,7 @@ async fn poll(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<()> {
         for message in answer["messages"].as_array().into_iter().flatten() {
             object(subscriber, message)?;
         }
-        subscriber.moved(cursor)?;
+        subscriber.moved(0, cursor)?;
     }
     Ok(())
 }
@@ -192,7 +211,7 @@ async fn ws(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<()> {
 }
 
 /// The next frame, RFC 6455 section 5.2: final, unmasked.
-async fn frame(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) async fn frame(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Result<(u8, Vec<u8>)> {
     loop {
         let bytes = line.buffer();
         let length = match bytes {
@@ -234,7 +253,7 @@ fn text<'a>(subscriber: &Subscriber, object: &'a Value, name: &str) -> io::Resul
 
 fn object(subscriber: &Subscriber, object: &Value) -> io::Result<()> {
     let [cursor, topic, data] = ["cursor", "topic", "data"].map(|name| text(subscriber, object, name));
-    subscriber.message(cursor?, Some(topic?), data?)
+    subscriber.message(0, cursor?, Some(topic?), data?)
 }
 
 fn gap(subscriber: &Subscriber, cursor: &str, gap: &Value) -> io::Result<()> {
@@ -242,5 +261,5 @@ fn gap(subscriber: &Subscriber, cursor: &str, gap: &Value) -> io::Result<()> {
     if cursor != resume {
         return Err(subscriber.nonsense(format!("a gap at {cursor}: {gap}")));
     }
-    subscriber.gap(after, resume)
+    subscriber.gap(0, after, resume, false)
 }

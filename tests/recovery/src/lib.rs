@@ -7,8 +7,8 @@
 //! All of that is counted in bytes and messages and never in time. What the seed can't decide is what sockets and threads
 //! decide; so a seed that fails may need to be run some times to fail again, and what was broken is printed in full.
 //!
-//! Nothing here is shared with the code that it checks but the server itself: HTTP, WebSocket and events are read by
-//! the few lines in [`line`] and [`doors`].
+//! HTTP, WebSocket and events are read by the few lines in [`line`] and [`doors`] and not by the code that is checked; only
+//! what sessions say is taken apart with the protocol's own types.
 
 pub mod check;
 pub mod doors;
@@ -17,6 +17,7 @@ pub mod record;
 pub mod rng;
 pub mod run;
 pub mod server;
+pub mod sessions;
 pub mod subscriber;
 pub mod truth;
 pub mod world;

@@ -90,6 +90,7 @@ impl Damage {
 #[derive(Debug)]
 pub struct Line<'a> {
     world: &'a World,
+    addr: SocketAddr,
     /// `None` once it is cut.
     stream: Option<TcpStream>,
     damage: Damage,
@@ -111,6 +112,7 @@ impl<'a> Line<'a> {
         World::count(&world.lines.made);
         Ok(Self {
             world,
+            addr,
             stream: Some(stream),
             damage,
             read_bytes: 0,
@@ -118,6 +120,14 @@ impl<'a> Line<'a> {
             buffer: Vec::new(),
             taken: 0,
         })
+    }
+
+    /// Another line to the same server.
+    ///
+    /// # Errors
+    /// Nobody listens there any more.
+    pub async fn another(&self, damage: Damage) -> io::Result<Self> {
+        Self::connect(self.world, self.addr, damage).await
     }
 
     /// What came and was not taken. Grows with [`Line::more`].

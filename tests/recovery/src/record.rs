@@ -37,6 +37,8 @@ pub enum Event {
         after: Place,
         /// Where it goes on.
         resume: Place,
+        /// What is still there in between is not handed over either: a session that could not recover goes on from now.
+        to_head: bool,
     },
 }
 

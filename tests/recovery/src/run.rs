@@ -129,17 +129,24 @@ fn plan(rng: &mut Rng, number: usize, size: Size) -> Plan {
     if topics.is_empty() {
         topics.push(rng.below(u64::from(TOPICS)) as u16);
     }
+    let kind = if rng.one_in(2) {
+        &doors::PLAIN[..]
+    } else {
+        &doors::SESSIONS[..]
+    };
     // Half keep to one door, the others change as it comes.
     let doors = if rng.one_in(2) {
-        vec![rng.one_of(&doors::ALL)]
+        vec![rng.one_of(kind)]
     } else {
-        doors::ALL.to_vec()
+        kind.to_vec()
     };
+    // Sessions have another word for that: they recover everything, or say that they cannot.
+    let latest = rng.one_in(5) && kind.len() == doors::PLAIN.len();
     Plan {
         number,
         doors,
         topics,
-        latest: rng.one_in(5),
+        latest,
         from_publication: if rng.one_in(2) {
             0
         } else {
@@ -236,23 +243,25 @@ fn judge(seed: u64, world: &World, subscribers: &[Arc<Subscriber>]) -> Result<Re
     };
     let truth = world.truth();
     for subscriber in subscribers {
-        let (record, nonsense) = subscriber.result();
+        let (records, nonsense) = subscriber.result();
         let Plan { number, doors, .. } = &subscriber.plan;
         let who = format!("seed {seed}, subscriber {number}, {doors:?}");
         if let Some(what) = nonsense {
             return Err(format!("{who}: {what}"));
         }
-        match check::check(&record, &truth) {
-            Ok(Tally {
-                messages,
-                gaps,
-                new_lives,
-            }) => {
-                report.messages += messages;
-                report.gaps += gaps;
-                report.new_lives += new_lives;
+        for record in records {
+            match check::check(&record, &truth) {
+                Ok(Tally {
+                    messages,
+                    gaps,
+                    new_lives,
+                }) => {
+                    report.messages += messages;
+                    report.gaps += gaps;
+                    report.new_lives += new_lives;
+                }
+                Err(breach) => return Err(format!("{who}: {}", check::explain(&record, &truth, &breach))),
             }
-            Err(breach) => return Err(format!("{who}: {}", check::explain(&record, &truth, &breach))),
         }
     }
     Ok(report)

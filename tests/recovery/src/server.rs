@@ -6,6 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall::live::session::{
+    ConnectAsk, Connected, Deny, SessionConfig, SessionPolicy, Sessions, SubscribeAsk, SubscribeOptions,
+};
 use squall::live::{Ask, Epoch, Grant, Hub, HubConfig, Live, Policy, Refusal, Retention, Topics};
 use squall::web::Router;
 use squall::{Handle, Limits, Server};
@@ -199,9 +202,29 @@ async fn policy(ask: Ask) -> Result<Grant, Refusal> {
     Ok(Grant::topics(ask.topics).policy(policy))
 }
 
+/// Lets anybody follow anything.
+struct Anybody;
+
+impl SessionPolicy for Anybody {
+    async fn connect(&self, _: ConnectAsk) -> Result<Connected, Deny> {
+        Ok(Connected::anonymous())
+    }
+
+    async fn subscribe(&self, _: SubscribeAsk) -> Result<SubscribeOptions, Deny> {
+        Ok(SubscribeOptions::recoverable())
+    }
+}
+
 fn start(world: &World, node: usize, hub: Hub) -> Node {
     let live = Live::new(hub, policy);
-    let router = Router::new()
+    let sessions = SessionConfig {
+        // What is still there is recovered: then only what the log lost is a gap.
+        recovery_messages_max: 1_000_000,
+        recovery_bytes_max: 1 << 30,
+        ..SessionConfig::default()
+    };
+    let router = Sessions::with_config(&live, sessions, Anybody).router();
+    let router: Router = router
         .route("/sse", live.sse(Topics::query()))
         .route("/poll", live.poll(Topics::query()))
         .route("/ws", live.ws(Topics::query()));

@@ -38,31 +38,52 @@ pub struct Subscriber {
 }
 
 struct State {
-    record: Record,
-    /// The cursor that it comes back with.
-    cursor: Option<String>,
+    /// One for all topics together, or one for each topic where each is followed for itself.
+    channels: Vec<Channel>,
     /// Something that no client should be handed.
     nonsense: Option<String>,
     connections: u32,
     forgot: bool,
 }
 
+/// What is followed with one cursor.
+struct Channel {
+    record: Record,
+    /// The cursor that it comes back with.
+    cursor: Option<String>,
+}
+
+impl Plan {
+    /// Whether each topic is followed for itself, in a session.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.doors.iter().all(|door| matches!(door, Door::Session(..)))
+    }
+}
+
 impl Subscriber {
     /// One that has received nothing.
     #[must_use]
     pub fn new(world: Arc<World>, plan: Plan) -> Self {
-        let record = Record {
-            topics: plan.topics.clone(),
-            latest: plan.latest,
-            start: None,
-            events: Vec::new(),
+        let channel = |topics| Channel {
+            record: Record {
+                topics,
+                latest: plan.latest,
+                start: None,
+                events: Vec::new(),
+            },
+            cursor: None,
+        };
+        let channels = if plan.is_session() {
+            plan.topics.iter().map(|topic| channel(vec![*topic])).collect()
+        } else {
+            vec![channel(plan.topics.clone())]
         };
         Self {
             world,
             plan,
             state: Mutex::new(State {
-                record,
-                cursor: None,
+                channels,
                 nonsense: None,
                 connections: 0,
                 forgot: false,
@@ -76,9 +97,10 @@ impl Subscriber {
 
     /// What it was handed so far, and what it should never have been.
     #[must_use]
-    pub fn result(&self) -> (Record, Option<String>) {
+    pub fn result(&self) -> (Vec<Record>, Option<String>) {
         let state = self.state();
-        (state.record.clone(), state.nonsense.clone())
+        let records = state.channels.iter().map(|channel| channel.record.clone());
+        (records.collect(), state.nonsense.clone())
     }
 
     /// Follows until everything was published and received.
@@ -88,9 +110,9 @@ impl Subscriber {
         let with_cursor = rng.one_in(2);
         while !self.is_done() {
             let door = rng.one_of(&self.plan.doors);
-            // Over SSE one may begin without a cursor: the stream says where it begins.
-            if self.cursor().is_none() && (with_cursor || door != Door::Sse) {
-                self.begin(&server::cursor(&self.world));
+            // Over SSE and in a session one may begin without a cursor: it is said where that is.
+            if !self.plan.is_session() && self.cursor(0).is_none() && (with_cursor || door != Door::Sse) {
+                self.begin(0, &server::cursor(&self.world));
             }
             let connections = {
                 let mut state = self.state();
@@ -109,7 +131,7 @@ impl Subscriber {
                 .await;
             // Why a connection ended is no matter: what counts is what was handed over.
             if let Ok(mut line) = Line::connect(&self.world, addr, damage).await {
-                let _ = doors::visit(door, &mut line, self).await;
+                let _ = doors::visit(door, &mut line, self, &mut rng).await;
             } else {
                 tokio::task::yield_now().await;
             }
@@ -125,40 +147,45 @@ impl Subscriber {
         if !self.world.is_calm() {
             return false;
         }
-        let Some(Event::Message { at, .. }) = state.record.events.last() else {
-            return false;
-        };
         let truth = self.world.truth();
         let Some(life) = truth.lives.last() else {
             return false;
         };
-        let mut newest = life.log.iter().rev();
-        let last = newest.find(|(_, message)| self.plan.topics.contains(&message.topic));
-        at.life as usize + 1 == truth.lives.len() && last.is_none_or(|(offset, _)| at.offset >= *offset)
+        let at_end = |channel: &Channel| {
+            let at = match channel.record.events.last() {
+                Some(Event::Message { at, .. }) => at,
+                Some(Event::Gap { resume, .. }) => resume,
+                None => return false,
+            };
+            let mut newest = life.log.iter().rev();
+            let last = newest.find(|(_, message)| channel.record.topics.contains(&message.topic));
+            at.life as usize + 1 == truth.lives.len() && last.is_none_or(|(offset, _)| at.offset >= *offset)
+        };
+        state.channels.iter().all(at_end)
     }
 
     /// The cursor that it comes back with.
-    pub fn cursor(&self) -> Option<String> {
-        self.state().cursor.clone()
+    pub fn cursor(&self, channel: usize) -> Option<String> {
+        self.state().channels[channel].cursor.clone()
     }
 
     /// It begins here, if it has not.
-    pub fn begin(&self, cursor: &str) {
+    pub fn begin(&self, channel: usize, cursor: &str) {
         let place = self.place(cursor);
-        let mut state = self.state();
-        if state.record.start.is_none() {
-            state.record.start = place.ok();
+        let channel = &mut self.state().channels[channel];
+        if channel.record.start.is_none() {
+            channel.record.start = place.ok();
         }
-        state.cursor = Some(cursor.to_owned());
+        channel.cursor = Some(cursor.to_owned());
     }
 
     /// It is told where it is, with no message.
     ///
     /// # Errors
     /// The cursor is none.
-    pub fn moved(&self, cursor: &str) -> io::Result<()> {
+    pub fn moved(&self, channel: usize, cursor: &str) -> io::Result<()> {
         self.place(cursor)?;
-        self.begin(cursor);
+        self.begin(channel, cursor);
         Ok(())
     }
 
@@ -166,7 +193,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// The cursor is none, or the data is not what anybody publishes.
-    pub fn message(&self, cursor: &str, topic: Option<&str>, data: &str) -> io::Result<()> {
+    pub fn message(&self, channel: usize, cursor: &str, topic: Option<&str>, data: &str) -> io::Result<()> {
         let at = self.place(cursor)?;
         let number = data.split(':').next().and_then(|number| number.parse().ok());
         let topic_number = topic.map(server::topic_number);
@@ -174,17 +201,18 @@ impl Subscriber {
             return Err(self.nonsense(format!("a message at {cursor} in {topic:?}: {data:?}")));
         };
         let mut state = self.state();
-        let forgets = self.plan.forgets == Some(state.record.events.len());
-        if forgets && !std::mem::replace(&mut state.forgot, true) {
+        let handed = state.channels[channel].record.events.len();
+        if self.plan.forgets == Some(handed) && !std::mem::replace(&mut state.forgot, true) {
             return Ok(());
         }
-        state.record.events.push(Event::Message {
+        let channel = &mut state.channels[channel];
+        channel.record.events.push(Event::Message {
             at,
             topic: topic_number.flatten(),
             number,
             bytes: u32::try_from(data.len()).unwrap_or(u32::MAX),
         });
-        state.cursor = Some(cursor.to_owned());
+        channel.cursor = Some(cursor.to_owned());
         drop(state);
         self.world.received(1);
         Ok(())
@@ -194,11 +222,15 @@ impl Subscriber {
     ///
     /// # Errors
     /// A cursor is none.
-    pub fn gap(&self, after: &str, resume: &str) -> io::Result<()> {
+    pub fn gap(&self, channel: usize, after: &str, resume: &str, to_head: bool) -> io::Result<()> {
         let (after, place) = (self.place(after)?, self.place(resume)?);
-        let mut state = self.state();
-        state.record.events.push(Event::Gap { after, resume: place });
-        state.cursor = Some(resume.to_owned());
+        let channel = &mut self.state().channels[channel];
+        channel.record.events.push(Event::Gap {
+            after,
+            resume: place,
+            to_head,
+        });
+        channel.cursor = Some(resume.to_owned());
         Ok(())
     }
 
