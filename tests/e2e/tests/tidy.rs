@@ -361,6 +361,23 @@ fn every_test_that_the_table_of_attacks_names_exists() {
     assert!(names > 50, "only {names} tests are named");
 }
 
+/// A proof whose tests are gone is a belief.
+#[test]
+fn every_test_that_the_proof_of_recovery_names_exists() {
+    let proof = read(Path::new("docs/internals/recovery.md"));
+    let known: String = rust_files().iter().map(|name| read(name)).collect();
+    let is_test = |name: &&str| {
+        let plain = name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+        plain && name.matches('_').count() > 2
+    };
+    let named: Vec<&str> = proof.split('`').skip(1).step_by(2).filter(is_test).collect();
+    let gone = named
+        .iter()
+        .filter(|name| !known.contains(&format!("fn {name}(")));
+    check(&gone.map(|name| format!("there is no {name}")).collect::<Vec<_>>());
+    assert!(named.len() > 20, "only {} tests are named", named.len());
+}
+
 #[test]
 fn readme_has_the_two_commands() {
     let readme = read(Path::new("README.md"));

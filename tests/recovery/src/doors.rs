@@ -105,11 +105,12 @@ pub(crate) async fn head(line: &mut Line<'_>, subscriber: &Subscriber) -> io::Re
     })
 }
 
-/// Checks a status. A server that is about to end may say 503; anything else is wrong.
+/// Checks a status. A server that is about to end may say 503, one that waits for a request in pieces may tire of it (408);
+/// anything else is wrong.
 pub(crate) fn expect(status: u16, head: &Head, subscriber: &Subscriber) -> io::Result<()> {
     match head.status {
         known if known == status => Ok(()),
-        503 => Err(io::ErrorKind::ConnectionAborted.into()),
+        408 | 503 => Err(io::ErrorKind::ConnectionAborted.into()),
         other => Err(subscriber.nonsense(format!("an answer {other} to {:?}", subscriber.cursor(0)))),
     }
 }
