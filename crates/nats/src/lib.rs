@@ -38,6 +38,7 @@ mod job;
 mod life;
 mod link;
 mod node;
+mod presence;
 mod publish;
 mod shared;
 mod status;

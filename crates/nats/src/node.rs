@@ -1,22 +1,29 @@
 //! [`Node`]: a process's part in a cluster.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use squall_hub::presence::Presence;
 use squall_hub::{Bus, Hub, HubConfig};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::bus::NatsBus;
 use crate::config::NatsConfig;
 use crate::error::StartError;
 use crate::follow::Follow;
 use crate::job::{self, Job};
+use crate::presence;
 use crate::publish::NatsBroker;
 use crate::shared::Shared;
 use crate::status::Status;
+
+/// How long a node that stops waits until it has said goodbye to others.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A process's part in a cluster: it fills its hub from the stream, and sends there what is published. To be kept as long as
 /// the hub is used: when it is dropped, nothing comes any more, and publishing answers an error.
@@ -35,6 +42,10 @@ use crate::status::Status;
 pub struct Node {
     shared: Arc<Shared>,
     hub: Hub,
+    /// Where its work is done.
+    runtime: Handle,
+    /// What carries presence.
+    carriers: Mutex<Vec<JoinHandle<()>>>,
     /// Dropped to end the thread.
     stop: Option<oneshot::Sender<()>>,
     /// Says that the thread has ended.
@@ -90,6 +101,7 @@ impl Node {
             .enable_all()
             .build()
             .map_err(thread_failed)?;
+        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let (has_ended, ended) = oneshot::channel();
         let (says_ready, ready) = oneshot::channel();
@@ -106,6 +118,8 @@ impl Node {
         let node = Self {
             shared,
             hub,
+            runtime: handle,
+            carriers: Mutex::default(),
             stop: Some(stop),
             ended: Some(ended),
         };
@@ -149,13 +163,32 @@ impl Node {
         })
     }
 
+    /// Carries presence between this node and all others that do, under the same [`NatsConfig::prefix`], as long as the node
+    /// runs. What `presence` counts as time must be milliseconds since 1970. Nothing happens without a
+    /// [`PresenceConfig::origin`](squall_hub::presence::PresenceConfig::origin).
+    ///
+    /// A node that stops in order says so, and its members end on the others at once; one that was killed is taken as gone
+    /// after [`PresenceConfig::node_timeout_ms`](squall_hub::presence::PresenceConfig::node_timeout_ms).
+    pub fn carry(&self, presence: &Presence) {
+        let carrier = self
+            .runtime
+            .spawn(presence::carry(self.shared.clone(), presence.clone()));
+        let mut carriers = self.carriers.lock().unwrap_or_else(PoisonError::into_inner);
+        carriers.push(carrier);
+    }
+
     /// Stops: takes nothing new, waits until what is on its way has its answer (no longer than
     /// [`NatsConfig::publish_timeout_ms`]), and ends the thread.
     pub async fn stop(mut self) {
-        self.shared.stopped.store(true, Ordering::Release);
+        self.shared.stop();
         let all = u32::try_from(self.shared.config.publishes_max).unwrap_or(u32::MAX);
         // What is in flight ends by itself, in time.
         let _ = self.shared.messages.acquire_many(all).await;
+        let carriers = std::mem::take(&mut *self.carriers.lock().unwrap_or_else(PoisonError::into_inner));
+        for carrier in carriers {
+            // Without a connection nobody can be told.
+            let _ = tokio::time::timeout(GOODBYE, carrier).await;
+        }
         drop(self.stop.take());
         if let Some(ended) = self.ended.take() {
             let _ = ended.await;
@@ -165,7 +198,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Release);
+        self.shared.stop();
     }
 }
 

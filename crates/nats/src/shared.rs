@@ -269,6 +269,19 @@ impl Shared {
         self.ear.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// From now on nothing new is taken.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.changes.send_replace(());
+    }
+
+    /// Waits until the node stops.
+    pub(crate) async fn stopping(&self) {
+        let mut changes = self.changes.subscribe();
+        // The sender is here: it cannot be gone.
+        let _ = changes.wait_for(|()| self.stopped.load(Ordering::Acquire)).await;
+    }
+
     /// Waits until there is a connection.
     pub(crate) async fn linked(&self) -> Arc<Link> {
         let mut link = self.link.subscribe();

@@ -34,6 +34,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("apps/feed", &["squall"], &["axum", "mio", "socket2"]),
     ("examples", &["squall"], &["axum", "mio", "socket2"]),
     ("benches/target", &["squall"], &["axum", "mio", "socket2"]),
+    ("benches/cluster", &["squall-nats", "squall-hub"], &[]),
     ("benches/compare", &["squall"], &[]),
     (
         "benches/durable",
@@ -124,6 +125,7 @@ fn every_room_imports_only_what_it_may() {
         "squall-nats",
         "feed",
         "bench-target",
+        "bench-cluster",
         "bench-compare",
     ];
     let mut breaches = Vec::new();

@@ -71,7 +71,7 @@ async fn rights_that_the_guide_lists_are_enough() {
         publish: ["rights.>", "$JS.API.STREAM.INFO.RIGHTS", "$JS.API.STREAM.CREATE.RIGHTS",
                   "$JS.API.STREAM.UPDATE.RIGHTS", "$JS.API.CONSUMER.CREATE.RIGHTS.>",
                   "$JS.API.CONSUMER.DELETE.RIGHTS.>", "$JS.FC.RIGHTS.>"],
-        subscribe: ["_INBOX.>", "rights.>"] } }] }"#;
+        subscribe: ["_INBOX.>", "rights.p.>"] } }] }"#;
     let cluster = Cluster::start_with(1, rights);
     let auth = Auth::Password {
         user: "ann".into(),

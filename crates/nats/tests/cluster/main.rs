@@ -8,6 +8,7 @@ mod access;
 mod faults;
 mod lives;
 mod order;
+mod presence;
 mod proxy;
 mod publish;
 mod reader;
