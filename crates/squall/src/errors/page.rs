@@ -50,10 +50,10 @@ impl ErrorPage {
 const STYLE: &str = "\
 :root{color-scheme:light dark;font:1rem/1.5 system-ui,sans-serif}\
 body{margin:0;min-height:100vh;display:grid;place-items:center}\
-main{box-sizing:border-box;width:100%;max-width:34rem;padding:2rem 1.5rem}\
-p{margin:.5rem 0;overflow-wrap:anywhere}\
+main{box-sizing:border-box;width:100%;max-width:34rem;padding:2rem 1.5rem;overflow-wrap:anywhere}\
+p{margin:.5rem 0}\
 .s{margin:0;font-size:.9rem;opacity:.7}\
-h1{margin:.25rem 0 1rem;font-size:1.6rem;line-height:1.25;overflow-wrap:anywhere}\
+h1{margin:.25rem 0 1rem;font-size:1.6rem;line-height:1.25}\
 ul{padding-left:1.25rem}\
 code{font-size:.9em;user-select:all}\
 a{color:inherit}";
