@@ -145,6 +145,46 @@ label! {
     }
 }
 
+label! {
+    /// How a TLS handshake that was completed went.
+    Handshake {
+        /// With a key exchange and, as a rule, a signature of ours.
+        Full = "full",
+        /// Out of a ticket of an earlier one.
+        Resumed = "resumed",
+        /// Over QUIC, which does not show which of the two.
+        Quic = "quic",
+    }
+}
+
+label! {
+    /// Why a TLS handshake failed.
+    HandshakeFailed {
+        /// The peer spoke HTTP in clear, and was told so.
+        Clear = "clear",
+        /// No version of TLS in common.
+        Version = "version",
+        /// No cipher suite, key exchange or signature in common.
+        Parameters = "parameters",
+        /// No protocol in common (ALPN).
+        Alpn = "alpn",
+        /// The peer asked for a name without a certificate, where that is refused.
+        Name = "name",
+        /// The peer's own certificate is missing or not good.
+        ClientCertificate = "client_certificate",
+        /// The peer said that it does not want to go on: it may not know who signed our certificate.
+        Alert = "alert",
+        /// [`crate::tls::TlsSettings::handshake_bytes_max`].
+        TooLong = "too_long",
+        /// [`crate::tls::TlsSettings::handshake_timeout`].
+        TimedOut = "timed_out",
+        /// The peer went away in the middle of it.
+        Gone = "gone",
+        /// Anything else: it was no TLS, or TLS against its rules.
+        Malformed = "malformed",
+    }
+}
+
 /// Numbers by label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally<L> {
@@ -281,6 +321,12 @@ pub struct CoreMetrics {
     pub timed_out: Tally<TimedOut>,
     /// Requests that the engine answered itself.
     pub rejected: Tally<Rejected>,
+    /// TLS handshakes that were completed, of version 1.2.
+    pub tls12_handshakes: Tally<Handshake>,
+    /// TLS handshakes that were completed, of version 1.3.
+    pub tls13_handshakes: Tally<Handshake>,
+    /// TLS handshakes that began and failed.
+    pub tls_failed: Tally<HandshakeFailed>,
     /// Handlers, bodies and other code of the application that panicked.
     pub panics: u64,
     /// Times that something held the core longer than [`crate::Limits::stall_threshold`].
@@ -326,6 +372,9 @@ impl CoreMetrics {
         self.latency.sum += other.latency.sum;
         self.timed_out.add(&other.timed_out);
         self.rejected.add(&other.rejected);
+        self.tls12_handshakes.add(&other.tls12_handshakes);
+        self.tls13_handshakes.add(&other.tls13_handshakes);
+        self.tls_failed.add(&other.tls_failed);
         self.panics += other.panics;
         self.stalls += other.stalls;
         self.busy += other.busy;
@@ -350,6 +399,21 @@ pub struct Metrics {
     pub accept_pauses: u64,
     /// It drains: nothing new is accepted.
     pub draining: bool,
+    /// Stalls by the pattern of the route whose handler held a core, where it is known: see
+    /// [`crate::Server::route_names`].
+    pub stalls_by_route: Vec<(String, u64)>,
+    /// The certificates that new connections of its listeners get, those of HTTP/3 aside.
+    pub certificates: Vec<CertificateEnd>,
+}
+
+/// When a certificate of a listener ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateEnd {
+    /// The DNS names that it is for, in lower case.
+    pub names: Vec<Box<str>>,
+    /// Its `notAfter` (RFC 5280 section 4.1.2.5), in seconds since 1970.
+    pub unix_seconds: u64,
 }
 
 impl Metrics {
@@ -406,5 +470,7 @@ mod tests {
         check::<TimedOut>();
         check::<Refused>();
         check::<Rejected>();
+        check::<Handshake>();
+        check::<HandshakeFailed>();
     }
 }

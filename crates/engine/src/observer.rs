@@ -1,9 +1,10 @@
 //! A look at a running server, for whoever outlives the call that started it: an endpoint of metrics, a health check.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::core::link::Link;
+use crate::listen::Options;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 
@@ -14,6 +15,7 @@ pub struct Observer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) began: Instant,
     pub(crate) connections_max: usize,
+    pub(crate) options: Arc<[Options]>,
 }
 
 impl Observer {
@@ -23,6 +25,17 @@ impl Observer {
         for link in &self.links {
             refused.add(&link.counts.refused.tally());
         }
+        let mut certificates = Vec::new();
+        for end in self
+            .options
+            .iter()
+            .filter_map(|options| options.tls.as_ref())
+            .flat_map(|tls| tls.ends().to_vec())
+        {
+            if !certificates.contains(&end) {
+                certificates.push(end);
+            }
+        }
         Metrics {
             uptime: self.began.elapsed(),
             cores: self.links.iter().map(|l| l.counts.snapshot()).collect(),
@@ -31,7 +44,17 @@ impl Observer {
             refused,
             accept_pauses: self.shared.accept.pauses.get(),
             draining: self.shared.bell.is_draining(),
+            certificates,
+            stalls_by_route: self.stalls_by_route(),
         }
+    }
+
+    fn stalls_by_route(&self) -> Vec<(String, u64)> {
+        let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls
+            .iter()
+            .map(|(route, count)| (route.clone(), *count))
+            .collect()
     }
 
     /// As [`crate::Handle::open_connections`].

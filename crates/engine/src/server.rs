@@ -14,14 +14,14 @@ use crate::core::link::{CoreWaker, Link, Note};
 use crate::core::{self, Parts, Prelude};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listen::{Address, Listen, Listener};
+use crate::listen::{Address, Listen, Listener, Options};
 use crate::metrics::Metrics;
 use crate::observer::Observer;
 use crate::shared::Shared;
 use crate::signals::Signals;
 use crate::source::{After, Attached, ConnId, Frame, Source};
 use crate::tls::Tls;
-use crate::watch::Watch;
+use crate::watch::{RouteOf, Watch};
 use crate::ws::Message;
 
 /// Makes the source of a core, on that core's thread.
@@ -46,6 +46,8 @@ pub struct Server<A: App> {
     peer_info: bool,
     http2: bool,
     source: MakeSource,
+    /// What the watchdog calls routes.
+    routes: Option<RouteOf>,
     /// Where else this server can be reached, as answers say it.
     pub(crate) alt_svc: Option<http::HeaderValue>,
     /// What the first core does when it begins.
@@ -65,6 +67,7 @@ impl<A: App> Server<A> {
             peer_info: true,
             http2: true,
             source: Arc::new(|_| Rc::new(NoSource)),
+            routes: None,
             alt_svc: None,
             prelude: None,
             logs: None,
@@ -146,6 +149,14 @@ impl<A: App> Server<A> {
         self
     }
 
+    /// How the watchdog names the handler that holds a core: by the pattern of the route that its path (without query)
+    /// leads to. Asked by the watchdog's thread, and only then. Where there is none, the path is named.
+    #[must_use]
+    pub fn route_names(mut self, names: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.routes = Some(Arc::new(names));
+        self
+    }
+
     /// Its threads log to this instead of the process's subscriber: for tests, of which many run in one process.
     #[must_use]
     pub fn log_to(mut self, logs: tracing::Dispatch) -> Self {
@@ -163,12 +174,7 @@ impl<A: App> Server<A> {
                 "the server has no address to listen on: call bind() first",
             ));
         }
-        // What is wrong with any is said before one of them is opened.
-        let listens = self.listens.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let parts = listens.into_iter().map(Listen::into_parts);
-        let (listeners, options): (Vec<_>, Vec<_>) =
-            parts.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let options: Arc<[_]> = options.into();
+        let (listeners, options) = opened(self.listens)?;
         let local = local_addresses(&listeners)?;
         let count = self
             .cores
@@ -229,6 +235,7 @@ impl<A: App> Server<A> {
             links: links.clone(),
             shared: shared.clone(),
             stall_threshold: self.limits.stall_threshold,
+            routes: self.routes.take(),
         };
         threads.extend(beside_cores(watch, acceptor, self.logs).inspect_err(|_| drain(&links))?);
         Ok(Handle {
@@ -236,6 +243,7 @@ impl<A: App> Server<A> {
             links,
             began: Instant::now(),
             connections_max,
+            options,
             shared,
             stopper,
             threads: Mutex::new(threads),
@@ -253,6 +261,14 @@ impl<A: App> Server<A> {
         let handle = self.start()?;
         signals.wait_then_drain(&handle)
     }
+}
+
+/// Opens all listeners. What is wrong with any is said before one of them is opened.
+fn opened(listens: Vec<Result<Listen, Error>>) -> Result<(Vec<Listener>, Arc<[Options]>), Error> {
+    let listens = listens.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let parts = listens.into_iter().map(Listen::into_parts);
+    let (listeners, options): (Vec<_>, Vec<_>) = parts.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    Ok((listeners, options.into()))
 }
 
 /// The threads that are no cores.
@@ -329,6 +345,7 @@ pub struct Handle {
     links: Vec<Arc<Link>>,
     began: Instant,
     connections_max: usize,
+    options: Arc<[Options]>,
     shared: Arc<Shared>,
     stopper: mio::Waker,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
@@ -384,6 +401,7 @@ impl Handle {
             shared: self.shared.clone(),
             began: self.began,
             connections_max: self.connections_max,
+            options: self.options.clone(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What all threads of a server share.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
 use http::header::{ALT_SVC, HeaderMap};
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     /// Handlers that have not answered yet.
     pub(crate) handlers_now: AtomicUsize,
     pub(crate) bell: Bell,
+    /// Stalls by the pattern of the route whose handler it was, as the watch has seen them.
+    pub(crate) stalls: Mutex<BTreeMap<String, u64>>,
     /// Where else the server can be reached: the value of `Alt-Svc` (RFC 7838).
     pub(crate) alt_svc: Option<HeaderValue>,
     links: Vec<Arc<Link>>,
@@ -36,6 +39,7 @@ impl Shared {
             accept: AcceptCounts::default(),
             handlers_now: AtomicUsize::new(0),
             bell: Bell::default(),
+            stalls: Mutex::default(),
             alt_svc,
             links,
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::core::doing::Busy;
+use crate::core::doing::{Busy, Name};
 use crate::core::link::Link;
 use crate::metrics::{Activity, CoreMetrics, Protocol, TimedOut};
 use crate::shared::Shared;
@@ -84,7 +84,15 @@ pub(crate) struct Watch {
     pub(crate) shared: Arc<Shared>,
     /// Zero: stalls are nobody's business.
     pub(crate) stall_threshold: Duration,
+    /// What the route of a path is called.
+    pub(crate) routes: Option<RouteOf>,
 }
+
+/// The pattern of the route that a path leads to.
+pub(crate) type RouteOf = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Routes whose stalls are counted by name; those of any more are counted with all.
+const ROUTES_MAX: usize = 1000;
 
 impl Watch {
     /// Watches until all cores have ended.
@@ -127,12 +135,20 @@ impl Watch {
                 Looked::Well => {}
                 Looked::Stalled(held) => {
                     let (again, who) = link.doing.look();
-                    eye.what = what(who, &link.doing.name().to_string());
+                    let name = link.doing.name();
+                    let route = self.route_of(who, &name).filter(|_| again == step);
+                    eye.what = match &route {
+                        Some((method, pattern)) => what(who, &format!("{method} {pattern}")),
+                        None => what(who, &name.to_string()),
+                    };
                     if again != step {
                         // It ended just now; the next look says so.
                         eye.what = "something".to_owned();
                     }
                     link.counts.stalls.add(1);
+                    if let Some((_, pattern)) = route {
+                        self.count(pattern);
+                    }
                     tracing::warn!(
                         core,
                         held_ms = held.as_millis() as u64,
@@ -147,6 +163,26 @@ impl Watch {
                     "a core was held, and goes on"
                 ),
             }
+        }
+    }
+
+    /// The method of the request that is handled, and the pattern of its route, if that is known.
+    ///
+    /// Why the pattern and not the path: a path may hold a secret, and there are as many as peers like.
+    fn route_of(&self, who: Busy, name: &Name) -> Option<(String, String)> {
+        let routes = self
+            .routes
+            .as_ref()
+            .filter(|_| who == Busy::Handler && !name.is_cut())?;
+        let name = name.to_string();
+        let (method, path) = name.split_once(' ')?;
+        Some((method.to_owned(), routes(path)?))
+    }
+
+    fn count(&self, pattern: String) {
+        let mut stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        if stalls.len() < ROUTES_MAX || stalls.contains_key(&pattern) {
+            *stalls.entry(pattern).or_default() += 1;
         }
     }
 

@@ -14,6 +14,7 @@ use common::tls::{
 };
 use common::{Client, Running};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
+use squall_engine::metrics::{Handshake, HandshakeFailed};
 use squall_engine::tls::{Clients, Tls, TlsInfo, TlsSettings, UnknownNames};
 
 /// Says what a handler is told of its connection.
@@ -526,4 +527,97 @@ fn a_service_on_the_bare_connection_begins_after_the_handshake() {
     stream.conn.send_close_notify();
     stream.flush().unwrap();
     assert_eq!(stream.read(&mut hello).unwrap(), 0);
+}
+
+/// Counts after something that is expected of them, however late the core is.
+fn wait_for_failed(server: &Running, why: HandshakeFailed, count: u64) {
+    common::wait_until(|| server.handle().metrics().total().tls_failed.get(why) == count);
+}
+
+#[test]
+fn handshakes_are_counted_by_version_and_kind() {
+    let (server, _) = serve(settings());
+    for versions in [TLS12, TLS13] {
+        let config = Arc::new(client(versions, None));
+        for _ in 0..3 {
+            let mut stream = connect(&server, &config, "localhost").unwrap();
+            exchange(
+                &mut stream,
+                "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )
+            .unwrap();
+        }
+    }
+    let total = server.handle().metrics().total();
+    for tally in [&total.tls12_handshakes, &total.tls13_handshakes] {
+        assert_eq!(tally.get(Handshake::Full), 1);
+        assert_eq!(tally.get(Handshake::Resumed), 2);
+    }
+    assert_eq!(total.tls_failed.total(), 0);
+}
+
+#[test]
+fn handshakes_that_fail_are_counted_by_reason() {
+    let (server, _) = serve(TlsSettings {
+        tls13_only: true,
+        unknown_names: UnknownNames::Refuse,
+        clients: Clients::Known(AUTHORITY.roots()),
+        ..settings()
+    });
+    let clear = |text: &str| {
+        let mut socket = connect_tcp(&server);
+        socket.write_all(text.as_bytes()).unwrap();
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = socket.read_to_end(&mut Vec::new());
+    };
+    clear("GET / HTTP/1.1\r\n\r\n");
+    wait_for_failed(&server, HandshakeFailed::Clear, 1);
+    clear("\x16\x03\x01\x02\x00\x01\x00\x01");
+    wait_for_failed(&server, HandshakeFailed::Gone, 1);
+    clear("nothing of TLS at all");
+    wait_for_failed(&server, HandshakeFailed::Malformed, 1);
+    let fails = |config: ClientConfig, name: &str| {
+        let stream = connect(&server, &Arc::new(config), name);
+        // A client of TLS 1.3 hears only after its own end of the handshake that it was not let in.
+        assert!(stream.is_err() || exchange(&mut stream.unwrap(), "GET / HTTP/1.1\r\n\r\n").is_err());
+    };
+    fails(client(TLS12, None), "localhost");
+    wait_for_failed(&server, HandshakeFailed::Version, 1);
+    fails(client(TLS13, None), "unknown.example");
+    wait_for_failed(&server, HandshakeFailed::Name, 1);
+    fails(client(TLS13, None), "localhost");
+    wait_for_failed(&server, HandshakeFailed::ClientCertificate, 1);
+    let mut other = client(TLS13, None);
+    other.alpn_protocols = vec![b"smtp".to_vec()];
+    fails(other, "localhost");
+    wait_for_failed(&server, HandshakeFailed::Alpn, 1);
+    // A client that knows nobody.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let suspicious = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(TLS13)
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    fails(suspicious, "localhost");
+    wait_for_failed(&server, HandshakeFailed::Alert, 1);
+    // Who looks whether the port is open began nothing.
+    drop(connect_tcp(&server));
+    common::wait_until(|| server.handle().open_connections() == 0);
+    assert_eq!(server.handle().metrics().total().tls_failed.total(), 8);
+}
+
+#[test]
+fn the_end_of_certificates_is_known() {
+    let (server, tls) = serve(settings());
+    let ends = server.handle().metrics().certificates;
+    assert_eq!(ends.len(), 1);
+    assert_eq!(*ends[0].names, ["localhost".into()]);
+    // What the maker of certificates writes unless told otherwise: the first of January 4096.
+    assert_eq!(ends[0].unix_seconds, 67_090_118_400);
+    tls.replace(TlsSettings::new(vec![
+        AUTHORITY.server(&["a.example", "b.example"]),
+    ]))
+    .unwrap();
+    let ends = server.handle().metrics().certificates;
+    assert_eq!(*ends[0].names, ["a.example".into(), "b.example".into()]);
 }

@@ -77,6 +77,38 @@ fn a_handler_that_holds_its_core_at_once_is_named() {
     );
 }
 
+/// A path may hold what nobody should read in a log.
+#[test]
+fn a_handler_is_named_by_its_route_where_that_is_known() {
+    let release = Arc::new(AtomicBool::new(false));
+    let held = release.clone();
+    let app = Router::new().route("/reset/{token}", get(move || async move { hold(&held) }));
+    let lines = Lines::default();
+    let handle = Server::new(app.into_service())
+        .bind("127.0.0.1:0")
+        .cores(1)
+        .limits(limits())
+        .log_to(tracing::Dispatch::new(lines.clone()))
+        .route_names(|path| path.starts_with("/reset/").then(|| "/reset/{token}".to_owned()))
+        .start()
+        .unwrap();
+    let mut client = connect(&handle);
+    client.send(b"GET /reset/s3cret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    wait_until(|| lines.has("a core is held"));
+    assert!(
+        lines.has("by=\"the handler of GET /reset/{token}\""),
+        "{:?}",
+        lines.all()
+    );
+    assert!(!lines.has("s3cret"), "{:?}", lines.all());
+    let stalls = handle.metrics().stalls_by_route;
+    assert_eq!(stalls, [("/reset/{token}".to_owned(), 1)]);
+    release.store(true, Ordering::SeqCst);
+    wait_until(|| lines.has("goes on"));
+    handle.shutdown();
+    handle.join();
+}
+
 #[test]
 fn a_handler_that_holds_its_core_later_is_named() {
     let handler = |release: Arc<AtomicBool>| async move {

@@ -32,8 +32,11 @@ pub struct Server {
 impl Server {
     /// A server of this router; it listens nowhere yet.
     pub fn new(router: Router) -> Self {
+        let front = Front::new(router);
+        let names = front.names().clone();
+        let engine = squall_engine::Server::new(front);
         Server {
-            engine: squall_engine::Server::new(Front::new(router)),
+            engine: engine.route_names(move |path| names.of_path(path).map(str::to_owned)),
             meters: None,
             health: None,
             drain_delay: Duration::ZERO,

@@ -89,6 +89,11 @@ impl Doing {
 }
 
 impl Name {
+    /// Whether there may have been more of it.
+    pub(crate) fn is_cut(&self) -> bool {
+        usize::from(self.bytes) >= NAME_BYTES_MAX
+    }
+
     fn new(method: &str, path: &str) -> Self {
         let mut text = [0; NAME_BYTES_MAX];
         let (method, path) = (method.as_bytes(), path.as_bytes());
@@ -134,10 +139,12 @@ mod tests {
         assert_ne!(doing.look().0, step);
         let name = doing.name().to_string();
         assert_eq!(name.len(), NAME_BYTES_MAX);
+        assert!(doing.name().is_cut());
         assert!(name.starts_with("DELETE /x/x/x"), "{name}");
         // A shorter one after a longer.
         doing.handles("GET", "/a");
         assert_eq!(doing.name().to_string(), "GET /a");
+        assert!(!doing.name().is_cut());
         doing.handles(&"M".repeat(200), "/a");
         assert_eq!(doing.name().to_string(), "M".repeat(95) + " ");
     }

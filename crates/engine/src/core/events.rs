@@ -7,8 +7,10 @@ use crate::app::App;
 use crate::core::slab::State;
 use crate::core::{Core, Until};
 use crate::limits::Tick;
+
 use crate::socket::Socket;
 use crate::source::ConnId;
+use crate::tls::{TlsSocket, why_failed};
 
 /// Reads of one connection in one turn.
 const READS_MAX: usize = 4;
@@ -55,6 +57,15 @@ impl<A: App> Core<A> {
         self.turn_later(id);
     }
 
+    /// The peer's end is announced, and may stand behind what a short read of ciphertext gives.
+    pub(super) fn hung_up(&self, id: ConnId) {
+        if let Some(conn) = self.conns.borrow_mut().get_mut(id)
+            && let Socket::Tls(tls) = &mut conn.socket
+        {
+            tls.note_hung_up();
+        }
+    }
+
     /// Whether it is a WebSocket, or follows something, and how much to read of it at once.
     fn read_window(&self, id: ConnId, bytes_max: usize) -> (bool, usize) {
         match self.conns.borrow_mut().get_mut(id).map(|conn| &conn.state) {
@@ -83,7 +94,7 @@ impl<A: App> Core<A> {
         }
         let read = conn.socket.read(buffer);
         let opened = match &conn.socket {
-            Socket::Tls(tls) if handshaking && tls.info().is_some() => Some(tls.listener()),
+            Socket::Tls(tls) if handshaking => self.count_handshake(tls, &read),
             _ => None,
         };
         if opened.is_some() {
@@ -92,6 +103,24 @@ impl<A: App> Core<A> {
         }
         let more = matches!(read, Ok(n) if conn.socket.may_have_more(n, buffer.len()));
         Some((read, more, opened))
+    }
+
+    /// What a read came to that was a step of a handshake. The listener if it is complete.
+    fn count_handshake(&self, tls: &TlsSocket, read: &io::Result<usize>) -> Option<u16> {
+        let counts = &self.link.counts;
+        if let Some(info) = tls.info() {
+            counts.shook_hands(info);
+            return Some(tls.listener());
+        }
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Who connects and goes, as those do who look whether a port is open, began none.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || tls.has_begun() => {
+                counts.tls_failed.add(why_failed(error), 1);
+            }
+            _ => {}
+        }
+        None
     }
 
     /// A socket that cannot be read from any more.

@@ -223,6 +223,7 @@ impl<A: App> Core<A> {
                         self.writable(id);
                     }
                     if event.is_read_closed() || event.is_error() {
+                        self.hung_up(id);
                         self.readable(id, &mut buffer, Until::Blocked);
                     } else if event.is_readable() {
                         self.readable(id, &mut buffer, Until::Short);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::app::App;
 use crate::core::Core;
 use crate::core::slab::State;
-use crate::metrics::{Activity, Open, Protocol, TimedOut};
+use crate::metrics::{Activity, HandshakeFailed, Open, Protocol, TimedOut};
 use crate::source::ConnId;
 
 impl<A: App> Core<A> {
@@ -55,6 +55,7 @@ impl<A: App> Core<A> {
                 State::Stream(_) => Due::Stream,
                 State::Fresh if conn.socket.is_handshaking() => {
                     self.link.counts.timed_out.add(TimedOut::Handshake, 1);
+                    self.link.counts.tls_failed.add(HandshakeFailed::TimedOut, 1);
                     Due::Close
                 }
                 State::Fresh | State::Parked(_) => {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::tls::{Alpn, TlsInfo, TlsVersion};
+
 use super::{
-    ACTIVITIES, CoreMetrics, LATENCY_BOUNDS_US, Label, Latency, Open, PROTOCOLS, Refused, Rejected, Tally,
-    TimedOut,
+    ACTIVITIES, CoreMetrics, Handshake, HandshakeFailed, LATENCY_BOUNDS_US, Label, Latency, Open, PROTOCOLS,
+    Refused, Rejected, Tally, TimedOut,
 };
 
 /// A number with one writer.
@@ -113,6 +115,9 @@ pub(crate) struct Counts {
     latency_us: Counter,
     pub(crate) timed_out: Table<TimedOut>,
     pub(crate) rejected: Table<Rejected>,
+    tls12_handshakes: Table<Handshake>,
+    tls13_handshakes: Table<Handshake>,
+    pub(crate) tls_failed: Table<HandshakeFailed>,
     /// Connections that a core refused when it had seen their preface.
     pub(crate) refused: Table<Refused>,
     pub(crate) handlers: Counter,
@@ -150,6 +155,19 @@ impl Counts {
         self.rejected.add(why, 1);
     }
 
+    /// A TLS handshake is complete.
+    pub(crate) fn shook_hands(&self, tls: &TlsInfo) {
+        let kind = match tls.is_resumed() {
+            _ if tls.alpn() == Some(Alpn::Http3) => Handshake::Quic,
+            true => Handshake::Resumed,
+            false => Handshake::Full,
+        };
+        match tls.version() {
+            TlsVersion::Tls12 => self.tls12_handshakes.add(kind, 1),
+            TlsVersion::Tls13 => self.tls13_handshakes.add(kind, 1),
+        }
+    }
+
     /// What is open now.
     pub(crate) fn set_open(&self, open: &Open) {
         for (counters, counts) in self.open.iter().zip(&open.counts) {
@@ -175,6 +193,9 @@ impl Counts {
             },
             timed_out: self.timed_out.tally(),
             rejected: self.rejected.tally(),
+            tls12_handshakes: self.tls12_handshakes.tally(),
+            tls13_handshakes: self.tls13_handshakes.tally(),
+            tls_failed: self.tls_failed.tally(),
             panics: self.panics.get(),
             stalls: self.stalls.get(),
             busy: Duration::from_micros(self.busy_us.get()),

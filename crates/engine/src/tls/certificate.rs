@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::error::Error;
 use crate::tls::settings::{UnknownNames, default_provider};
+use crate::tls::validity::not_after;
 
 /// A certificate chain and its private key.
 #[derive(Clone)]
@@ -57,6 +58,11 @@ impl Certificate {
             key: Arc::new(key),
             names,
         })
+    }
+
+    /// When it ends, in seconds since 1970, as far as that can be read.
+    pub fn not_after_unix_s(&self) -> Option<u64> {
+        not_after(self.key.end_entity_cert().ok()?)
     }
 
     /// The DNS names it is for, in lower case; a wildcard as `*.example.org`.

@@ -11,10 +11,11 @@ mod records;
 mod settings;
 mod socket;
 mod subject;
+mod validity;
 
 pub use certificate::Certificate;
 pub use info::{Alpn, ClientCertificate, TlsInfo, TlsVersion};
 pub use rustls::crypto::CryptoProvider;
 pub use rustls::pki_types::CertificateDer;
 pub use settings::{ClientRoots, Clients, Tls, TlsSettings, UnknownNames};
-pub(crate) use socket::TlsSocket;
+pub(crate) use socket::{TlsSocket, why_failed};

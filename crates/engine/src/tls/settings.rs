@@ -14,6 +14,7 @@ use rustls::server::{
 };
 
 use crate::error::Error;
+use crate::metrics::CertificateEnd;
 use crate::tls::certificate::{Certificate, Resolver};
 
 /// Tickets that a TLS 1.3 client is given after its handshake: each is good for one resumption.
@@ -151,6 +152,7 @@ pub(super) struct Current {
     ticketer: Option<Arc<dyn ProducesTickets>>,
     clients: Clients,
     names: Arc<[Box<str>]>,
+    ends: Arc<[CertificateEnd]>,
     handshake_timeout: Duration,
     handshake_bytes_max: usize,
 }
@@ -184,6 +186,11 @@ impl Tls {
     /// The DNS names that the certificates are for, as they stand there: a wildcard as `*.example.org`.
     pub fn names(&self) -> Arc<[Box<str>]> {
         self.current().names.clone()
+    }
+
+    /// When each certificate ends.
+    pub(crate) fn ends(&self) -> Arc<[CertificateEnd]> {
+        self.current().ends.clone()
     }
 
     /// How long a handshake may take.
@@ -241,6 +248,13 @@ impl Current {
         let verifier = verifier(&settings.clients, provider)?;
         let resolver = Resolver::new(&settings.certificates, settings.unknown_names);
         let names = resolver.names();
+        let ends = settings.certificates.iter().filter_map(|certificate| {
+            Some(CertificateEnd {
+                names: certificate.names().to_vec(),
+                unix_seconds: certificate.not_after_unix_s()?,
+            })
+        });
+        let ends = ends.collect();
         let mut config = builder
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(resolver));
@@ -269,6 +283,7 @@ impl Current {
             ticketer,
             clients: settings.clients,
             names,
+            ends,
             handshake_timeout: settings.handshake_timeout,
             handshake_bytes_max: settings.handshake_bytes_max,
         })

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustls::server::UnbufferedServerConnection;
 
+use crate::metrics::{HandshakeFailed, Label as _};
 use crate::socket::Socket;
 use crate::tls::certificate::take_asked_for;
 use crate::tls::info::TlsInfo;
@@ -42,6 +43,8 @@ pub(crate) struct TlsSocket {
     end: Option<End>,
     /// The socket below was not read empty.
     more: bool,
+    /// The peer closed its side: a short read does not show that it was the last.
+    hung_up: bool,
     /// What is in `partial` has not been looked at.
     early: bool,
     /// One byte of plaintext is sealed and not yet reported as written.
@@ -89,7 +92,48 @@ enum End {
     Closed,
     /// The socket below ended without a word of that: what came may not be all (RFC 8446 section 6.1).
     Truncated,
-    Failed,
+    Failed(HandshakeFailed),
+}
+
+/// Why a connection failed: the inside of the error of its read.
+#[derive(Debug)]
+struct Why(HandshakeFailed);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl std::error::Error for Why {}
+
+/// Why a handshake failed whose read came to this error.
+pub(crate) fn why_failed(error: &io::Error) -> HandshakeFailed {
+    let why = error.get_ref().and_then(|inner| inner.downcast_ref::<Why>());
+    why.map_or(HandshakeFailed::Gone, |why| why.0)
+}
+
+fn kind_of(error: &rustls::Error) -> HandshakeFailed {
+    use rustls::PeerIncompatible as Peer;
+    match error {
+        rustls::Error::AlertReceived(_) => HandshakeFailed::Alert,
+        rustls::Error::PeerIncompatible(
+            Peer::Tls12NotOffered
+            | Peer::Tls12NotOfferedOrEnabled
+            | Peer::Tls13RequiredForQuic
+            | Peer::SupportedVersionsExtensionRequired,
+        ) => HandshakeFailed::Version,
+        rustls::Error::PeerIncompatible(_) => HandshakeFailed::Parameters,
+        rustls::Error::NoApplicationProtocol => HandshakeFailed::Alpn,
+        rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_) => {
+            HandshakeFailed::ClientCertificate
+        }
+        // That is how rustls says that the resolver had none.
+        rustls::Error::General(text) if text == "no server certificate chain resolved" => {
+            HandshakeFailed::Name
+        }
+        _ => HandshakeFailed::Malformed,
+    }
 }
 
 impl TlsSocket {
@@ -108,6 +152,7 @@ impl TlsSocket {
             info: None,
             end: None,
             more: false,
+            hung_up: false,
             early: false,
             held: false,
             said_close: false,
@@ -143,6 +188,11 @@ impl TlsSocket {
         self.info.as_ref()
     }
 
+    /// Whether the peer has said something, and not all.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(self.session, Session::Handshake(_))
+    }
+
     pub(crate) fn is_handshaking(&self) -> bool {
         matches!(self.session, Session::New(_) | Session::Handshake(_))
     }
@@ -153,6 +203,11 @@ impl TlsSocket {
             Session::New(tls) => Some(tls.handshake_timeout()),
             _ => None,
         }
+    }
+
+    /// An event said that the peer sends nothing more.
+    pub(crate) fn note_hung_up(&mut self) {
+        self.hung_up = true;
     }
 
     pub(crate) fn may_have_more(&self) -> bool {
@@ -168,9 +223,9 @@ impl TlsSocket {
         match self.end {
             Some(End::Closed) => return Ok(0),
             Some(End::Truncated) => return Err(ErrorKind::UnexpectedEof.into()),
-            Some(End::Failed) => {
+            Some(End::Failed(why)) => {
                 self.end = None;
-                return Err(ErrorKind::InvalidData.into());
+                return Err(io::Error::new(ErrorKind::InvalidData, Why(why)));
             }
             None => {}
         }
@@ -258,7 +313,7 @@ impl TlsSocket {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.more = early || count == room;
+        self.more = early || count == room || self.hung_up;
         if let Some(partial) = partial {
             scratch.input[..held].copy_from_slice(partial);
         }
@@ -285,7 +340,7 @@ impl TlsSocket {
                         server_name: None,
                     }));
                 }
-                Err(error) => return self.fail(&error),
+                Err(error) => return self.fail(HandshakeFailed::Malformed, &error),
             }
         }
         let session = match &mut self.session {
@@ -319,7 +374,7 @@ impl TlsSocket {
                 self.more = false;
                 self.end = Some(End::Closed);
             }
-            Err(error) => return self.fail(&error),
+            Err(error) => return self.fail(kind_of(&error), &error),
         }
         self.step_handshake(new_bytes);
     }
@@ -335,7 +390,8 @@ impl TlsSocket {
         handshake.received_bytes += new_bytes;
         if handshake.session.is_handshaking() {
             if handshake.received_bytes > handshake.bytes_max {
-                self.fail(&"the handshake is longer than its limit");
+                let why = HandshakeFailed::TooLong;
+                self.fail(why, &"the handshake is longer than its limit");
             }
             return;
         }
@@ -351,15 +407,15 @@ impl TlsSocket {
     /// Somebody speaks HTTP to us. A fresh socket takes these few bytes; if not, there is nothing better to say.
     fn refuse_clear(&mut self) {
         let _ = self.lower.write(SPOKE_IN_CLEAR);
-        self.fail(&"the peer speaks HTTP in clear");
+        self.fail(HandshakeFailed::Clear, &"the peer speaks HTTP in clear");
     }
 
-    fn fail(&mut self, why: &dyn fmt::Display) {
+    fn fail(&mut self, kind: HandshakeFailed, why: &dyn fmt::Display) {
         tracing::debug!(%why, "a TLS connection failed");
         self.session = Session::Over;
         self.said_close = true;
         self.more = false;
-        self.end = Some(End::Failed);
+        self.end = Some(End::Failed(kind));
         if let Some(pending) = &mut self.pending {
             pending.partial = Vec::new();
         }

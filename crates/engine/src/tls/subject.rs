@@ -29,7 +29,7 @@ pub(super) fn subject_text(name: &[u8]) -> String {
 }
 
 /// Takes one element off the front: its tag and its contents.
-fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+pub(super) fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
     let length = match first {

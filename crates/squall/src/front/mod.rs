@@ -51,6 +51,11 @@ impl Front {
         }
     }
 
+    /// What the routes are called.
+    pub(crate) fn names(&self) -> &RouteNames {
+        &self.names
+    }
+
     pub(crate) fn trust(&mut self, proxies: TrustedProxies) {
         self.proxies = Some(Arc::new(proxies));
     }

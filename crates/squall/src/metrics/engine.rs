@@ -5,6 +5,7 @@ use super::{Exposition, LATENCY_BOUNDS_US, Label, Metrics, Tally};
 pub(super) fn write(metrics: &Metrics, out: &mut Exposition) {
     connections(metrics, out);
     requests(metrics, out);
+    tls(metrics, out);
     cores(metrics, out);
 }
 
@@ -135,6 +136,71 @@ fn requests(metrics: &Metrics, out: &mut Exposition) {
         "squall_stalls_total",
         "Times that something held a core too long.",
         &[(&[], total.stalls)],
+    );
+    let routes: Vec<_> = metrics
+        .stalls_by_route
+        .iter()
+        .map(|(route, count)| ([("route", route.as_str())], *count))
+        .collect();
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|(labels, count)| (&labels[..], *count))
+        .collect();
+    out.counter(
+        "squall_stalls_by_route_total",
+        "Of them, those by a handler whose route is known.",
+        &routes,
+    );
+}
+
+fn tls(metrics: &Metrics, out: &mut Exposition) {
+    let total = metrics.total();
+    let versions = [("1.2", &total.tls12_handshakes), ("1.3", &total.tls13_handshakes)];
+    let labels: Vec<_> = versions
+        .iter()
+        .flat_map(|(version, tally)| {
+            tally
+                .iter()
+                .map(|(kind, count)| ([("version", *version), ("kind", kind.name())], count))
+        })
+        .collect();
+    let samples: Vec<_> = labels
+        .iter()
+        .map(|(labels, count)| (&labels[..], *count))
+        .collect();
+    out.counter(
+        "squall_tls_handshakes_total",
+        "TLS handshakes that were completed.",
+        &samples,
+    );
+    by_label(
+        out,
+        "squall_tls_handshakes_failed_total",
+        "TLS handshakes that began and failed.",
+        "reason",
+        &total.tls_failed,
+    );
+    let names: Vec<(String, u64)> = metrics
+        .certificates
+        .iter()
+        .map(|end| (end.names.join(","), end.unix_seconds))
+        .collect();
+    let labels: Vec<_> = names
+        .iter()
+        .map(|(names, end)| ([("names", names.as_str())], *end as f64))
+        .collect();
+    // Two certificates for the same names, as of two kinds of keys, are one series: the one that ends first.
+    let mut samples: Vec<(super::exposition::Labels<'_>, f64)> = Vec::new();
+    for (labels, end) in &labels {
+        match samples.iter_mut().find(|(known, _)| *known == &labels[..]) {
+            Some((_, first)) => *first = first.min(*end),
+            None => samples.push((&labels[..], *end)),
+        }
+    }
+    out.gauge(
+        "squall_tls_certificate_end_timestamp_seconds",
+        "When the certificates of listeners end, in seconds since 1970.",
+        &samples,
     );
 }
 

@@ -31,7 +31,7 @@ use crate::app::App;
 use crate::core::Core;
 use crate::error::Error;
 use crate::limits::{Limits, SWEEP_INTERVAL};
-use crate::metrics::{Refused, TimedOut};
+use crate::metrics::{HandshakeFailed, Refused, TimedOut};
 use crate::socket::Peer;
 use crate::tls::TlsInfo;
 
@@ -174,10 +174,16 @@ impl<A: App> Core<A> {
             match tokio::time::timeout(timeout, handshake).await {
                 Ok(Some(connection)) => {
                     core.link.counts.accepted.add(1);
+                    if let Some(tls) = TlsInfo::of_quic(&connection) {
+                        core.link.counts.shook_hands(&tls);
+                    }
                     core.serve_h3(connection, &entered).await;
                 }
-                Ok(None) => {}
-                Err(_) => core.link.counts.timed_out.add(TimedOut::Handshake, 1),
+                Ok(None) => core.link.counts.tls_failed.add(HandshakeFailed::Malformed, 1),
+                Err(_) => {
+                    core.link.counts.timed_out.add(TimedOut::Handshake, 1);
+                    core.link.counts.tls_failed.add(HandshakeFailed::TimedOut, 1);
+                }
             }
         })
     }
