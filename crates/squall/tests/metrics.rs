@@ -1,9 +1,16 @@
 //! Metrics as a scraper reads them, and who may.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use squall::metrics::{Endpoint, Meters};
-use squall::testing::{TestServer, serve_with};
+use squall::testing::{RawConn, TestServer, serve_with};
+use squall::tls::DevCertificate;
 use squall::web::routing::get;
 use squall::web::{Router, StatusCode};
+use squall::{Address, Limits};
+use tracing::Level;
 
 fn server(endpoint: Endpoint) -> TestServer {
     let meters = Meters::new();
@@ -73,6 +80,72 @@ fn what_was_served_is_counted() {
     assert!(value(&text, "squall_received_bytes_total") > 100.0);
     assert!(value(&text, "process_resident_memory_bytes") > 1e6);
     assert!(value(&text, "process_open_fds") > 3.0);
+}
+
+#[cfg(feature = "dev-cert")]
+#[test]
+fn handshakes_certificates_and_stalls_are_shown() {
+    let released = Arc::new(AtomicBool::new(false));
+    let hold = released.clone();
+    let held = move || {
+        while !hold.load(Ordering::SeqCst) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    };
+    let meters = Meters::new();
+    let app = Router::new()
+        .route("/reset/{token}", get(async move || held()))
+        .route("/metrics", meters.endpoint());
+    let tls = DevCertificate::new(&["localhost"]).unwrap().tls().unwrap();
+    let server = serve_with(app, |server| {
+        let limits = Limits {
+            stall_threshold: Duration::from_millis(40),
+            ..Limits::default()
+        };
+        let server = server.limits(limits).metrics(&meters);
+        server.bind("127.0.0.1:0").listen_tls("127.0.0.1:0", &tls)
+    });
+    server.expect_log(Level::WARN, "a core is held");
+    server.expect_log(Level::WARN, "a core was held, and goes on");
+    let tls_address = match server.handle().local_addrs()[1] {
+        Address::Tcp(address) => address,
+        Address::Unix(_) => panic!("it is TCP"),
+    };
+    let mut in_clear = RawConn::connect(tls_address);
+    in_clear.write(b"GET / HTTP/1.1\r\n\r\n");
+    in_clear.read_until(b"This port speaks HTTPS");
+    let mut stuck = server.raw();
+    stuck.write(b"GET /reset/s3cret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    while server.handle().metrics().stalls_by_route.is_empty() {
+        std::thread::yield_now();
+    }
+    released.store(true, Ordering::SeqCst);
+    stuck.read_to_end();
+    let text = server.client().get("/metrics").send().expect(200).text();
+    for (series, expected) in [
+        ("squall_stalls_by_route_total{route=\"/reset/{token}\"}", 1.0),
+        (
+            "squall_tls_handshakes_total{version=\"1.2\",kind=\"resumed\"}",
+            0.0,
+        ),
+        ("squall_tls_handshakes_total{version=\"1.3\",kind=\"full\"}", 0.0),
+        ("squall_tls_handshakes_failed_total{reason=\"clear\"}", 1.0),
+        ("squall_tls_handshakes_failed_total{reason=\"alert\"}", 0.0),
+    ] {
+        assert_eq!(value(&text, series), expected, "{series}");
+    }
+    let end = "squall_tls_certificate_end_timestamp_seconds{names=\"localhost\"}";
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
+    assert!(value(&text, end) > now);
+    assert!(
+        server
+            .log_lines()
+            .iter()
+            .all(|line| !format!("{line:?}").contains("s3cret"))
+    );
 }
 
 #[test]

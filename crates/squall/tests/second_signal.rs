@@ -1,4 +1,5 @@
 //! A second signal ends a drain at once, whatever still runs: with a process of its own, as `kill` and a terminal find it.
+#![allow(clippy::print_stdout, reason = "it is how the process speaks to its test")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
