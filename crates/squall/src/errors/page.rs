@@ -56,6 +56,7 @@ p{margin:.5rem 0}\
 h1{margin:.25rem 0 1rem;font-size:1.6rem;line-height:1.25}\
 ul{padding-left:1.25rem}\
 code{font-size:.9em;user-select:all}\
+p code{display:inline-block;max-width:100%}\
 a{color:inherit}";
 
 /// Allows the style above, by its hash, and nothing else (CSP Level 3, section 2.3.1).
