@@ -152,10 +152,12 @@ impl Subscriber {
             return false;
         };
         let at_end = |channel: &Channel| {
-            let at = match channel.record.events.last() {
-                Some(Event::Message { at, .. }) => at,
-                Some(Event::Gap { resume, .. }) => resume,
-                None => return false,
+            let at = match (channel.record.events.last(), channel.record.start) {
+                (Some(Event::Message { at, .. }), _) => *at,
+                (Some(Event::Gap { resume, .. }), _) => *resume,
+                // Who begins after the last message is owed nothing.
+                (None, Some(start)) => start,
+                (None, None) => return false,
             };
             let mut newest = life.log.iter().rev();
             let last = newest.find(|(_, message)| channel.record.topics.contains(&message.topic));
