@@ -32,6 +32,7 @@ mod hub;
 mod mailbox;
 mod message;
 mod meta;
+mod names;
 mod order;
 mod policy;
 pub mod presence;

@@ -25,6 +25,7 @@ use crate::web::TrustedProxies;
 pub struct Server {
     engine: squall_engine::Server<Front>,
     meters: Option<Meters>,
+    live: Option<crate::live::Live>,
     health: Option<Health>,
     drain_delay: Duration,
 }
@@ -38,6 +39,7 @@ impl Server {
         Server {
             engine: engine.route_names(move |path| names.of_path(path).map(str::to_owned)),
             meters: None,
+            live: None,
             health: None,
             drain_delay: Duration::ZERO,
         }
@@ -127,6 +129,7 @@ impl Server {
     #[must_use]
     pub fn live(mut self, live: &crate::live::Live) -> Self {
         self.engine = self.engine.source(live.source());
+        self.live = Some(live.clone());
         self
     }
 
@@ -176,6 +179,9 @@ impl Server {
         let handle = self.engine.start()?;
         if let Some(meters) = self.meters {
             meters.observe(handle.observer());
+            if let Some(live) = &self.live {
+                live.measure(&meters);
+            }
         }
         if let Some(health) = self.health {
             health.observe(handle.observer());

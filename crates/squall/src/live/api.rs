@@ -16,6 +16,7 @@ use super::counts::{Counters, LiveCounts};
 use super::doors::{PollDoor, SseDoor, WsDoor};
 use super::encode::Encode;
 use super::mailbox::CoreMailbox;
+use super::seeing::Samples;
 use super::session::shared::Shared;
 use super::source::LiveSource;
 use super::style::{Style, Styles};
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) commands: Commands,
     pub(crate) styles: Styles,
     pub(crate) counters: Counters,
+    pub(crate) samples: Samples,
     /// What sessions have in common, if there are any.
     pub(crate) sessions: OnceLock<Arc<Shared>>,
     /// The cores that serve followers.
@@ -88,6 +90,7 @@ impl Live {
             commands: Commands::default(),
             styles: Styles::new(),
             counters: Counters::default(),
+            samples: Samples::default(),
             sessions: OnceLock::new(),
             cores: Mutex::default(),
             cores_made: AtomicU32::new(0),

@@ -21,7 +21,26 @@ pub struct LiveCounts {
     pub ended: u64,
     /// Connections that had to come back because their core, or their own queue, could not be kept up to date.
     pub sent_back: u64,
+    /// Followers that came back with a cursor, had missed something, and got all of it. Long-polls are not counted.
+    pub recovered: u64,
+    /// ... and of whose messages some were gone.
+    pub recovered_with_gap: u64,
 }
+
+/// Why the server lets go of a follower.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Closed {
+    Ended,
+    TooBig,
+    Restart,
+    ComeBack,
+    Behind,
+    Handle,
+    Session,
+}
+
+/// How they are called in the metrics, in the order of [`Closed`].
+const CLOSED: [&str; 7] = ["1008", "1009", "1012", "1013", "4008", "handle", "session"];
 
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -30,6 +49,9 @@ pub(crate) struct Counters {
     pub(crate) closed_behind: AtomicU64,
     pub(crate) ended: AtomicU64,
     pub(crate) sent_back: AtomicU64,
+    pub(crate) recovered: AtomicU64,
+    pub(crate) recovered_with_gap: AtomicU64,
+    closed: [AtomicU64; CLOSED.len()],
 }
 
 impl Counters {
@@ -49,6 +71,15 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn closed(&self, closed: Closed, times: u64) {
+        self.closed[closed as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// How often each has happened.
+    pub(crate) fn closes(&self) -> [(&'static str, u64); CLOSED.len()] {
+        std::array::from_fn(|at| (CLOSED[at], self.closed[at].load(Ordering::Relaxed)))
+    }
+
     pub(crate) fn read(&self) -> LiveCounts {
         let door = |door| self.door(door).load(Ordering::Relaxed);
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -60,6 +91,8 @@ impl Counters {
             closed_behind: count(&self.closed_behind),
             ended: count(&self.ended),
             sent_back: count(&self.sent_back),
+            recovered: count(&self.recovered),
+            recovered_with_gap: count(&self.recovered_with_gap),
         }
     }
 }

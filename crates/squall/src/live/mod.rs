@@ -53,6 +53,7 @@ pub mod filter;
 mod mailbox;
 pub mod namespaces;
 mod script;
+mod seeing;
 pub mod server_api;
 pub mod session;
 mod source;
@@ -73,6 +74,7 @@ pub use doors::{
 pub use durable::durable;
 pub use encode::{Encode, Encoded, Lost};
 pub use script::{SCRIPT, SCRIPT_TYPES, script};
+pub use seeing::{Admin, CURSOR_LAG_BOUNDS, LAG_BOUNDS_MS, TAP_BYTES_MAX, TOPICS_SHOWN_MAX};
 pub use session::router;
 pub use source::LiveSource;
 #[cfg(feature = "durable")]

@@ -95,6 +95,8 @@ impl Spec {
 pub(crate) enum Start {
     /// It has everything up to here.
     At(u64),
+    /// It is new, and this is where the log was when it came.
+    Now(u64),
     /// It has a cursor of another life of the log.
     Foreign(Cursor),
 }

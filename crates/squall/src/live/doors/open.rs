@@ -54,7 +54,7 @@ pub(super) fn park(
         grant.topics.len(),
     )?;
     let start = match query.cursor {
-        None => Start::At(live.hub().head()),
+        None => Start::Now(live.hub().head()),
         Some(cursor) => live
             .hub()
             .offset_of(&cursor)

@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub(super) reached: u64,
     /// How many gaps are told of.
     pub(super) gaps: u64,
+    /// When the newest of the messages was published, in milliseconds of the system's clock; 0 without messages.
+    pub(super) at_ms: u64,
     /// The follower must be closed after these frames.
     pub(super) close: bool,
     /// Messages past `reached` may be lost, and the follower is a session, which is told in its own way.
@@ -72,6 +74,7 @@ impl Batch {
             frames: Vec::new(),
             reached: 0,
             gaps: 0,
+            at_ms: 0,
             close: false,
             lost: false,
             scratch: Vec::new(),
@@ -103,6 +106,7 @@ impl Batch {
         self.key = None;
         self.frames.clear();
         (self.gaps, self.close, self.lost) = (0, false, false);
+        self.at_ms = 0;
         self.reached = key.after;
         while self.frames.len() < key.room && self.read(roster, frames, number, key) {}
         // Those who follow something only since later share with nobody.
@@ -162,6 +166,7 @@ impl Batch {
         if follower.is_some_and(|follower| !is_wanted(follower, topic, message)) {
             return;
         }
+        self.at_ms = message.at_ms;
         let subscriptions = follower.map_or(&[][..], |follower| follower.subscriptions());
         let wanted = subscriptions
             .iter()

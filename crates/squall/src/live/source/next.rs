@@ -8,6 +8,7 @@ use super::conn::Ending;
 use super::state::State;
 use crate::live::access::Door;
 use crate::live::{CLOSE_BEHIND, CLOSE_COME_BACK, CLOSE_ENDED, CLOSE_RESTART, CLOSE_TOO_BIG};
+use crate::web::now_ms;
 
 impl State {
     pub(super) fn next(&mut self, follower: u32, position: u64, room: usize, out: &mut Vec<Frame>) -> After {
@@ -39,7 +40,7 @@ impl State {
         if room == 0 {
             return After::Stay;
         }
-        let batch = self.batch(follower, after, upto, room);
+        let (batch, is_first) = self.batch(follower, after, upto, room);
         let Some(record) = self.roster.get_mut(follower) else {
             return After::Close;
         };
@@ -57,6 +58,10 @@ impl State {
                 None => conn.skip_to(batch.reached, position),
             }
         }
+        if batch.at_ms > 0 && self.sampling.wants(follower, after, is_first) {
+            let lag_ms = now_ms().saturating_sub(batch.at_ms);
+            self.live.inner.samples.add(lag_ms, upto.saturating_sub(after));
+        }
         let counters = &self.live.inner.counters;
         for _ in 0..batch.gaps {
             counters.add(&counters.gaps);
@@ -72,19 +77,19 @@ impl State {
         After::Stay
     }
 
-    /// The batch that has what is next for the follower.
-    fn batch(&mut self, follower: u32, after: u64, upto: u64, room: usize) -> usize {
+    /// The batch that has what is next for the follower; and whether it was made for it.
+    fn batch(&mut self, follower: u32, after: u64, upto: u64, room: usize) -> (usize, bool) {
         let Some(record) = self.roster.get(follower) else {
-            return 0;
+            return (0, false);
         };
         let key = Key::new(record, after, upto, room);
         if let Some(found) = self.batches.iter().position(|batch| batch.is_for(record, &key)) {
-            return found;
+            return (found, false);
         }
         let oldest = self.oldest_batch;
         self.oldest_batch = (oldest + 1) % self.batches.len();
         self.batches[oldest].fill(&self.roster, &mut self.frames, follower, &key);
-        oldest
+        (oldest, true)
     }
 
     /// The last words to a connection, and its end.

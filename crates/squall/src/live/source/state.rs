@@ -17,9 +17,11 @@ use super::session::{Job, Times};
 use crate::live::access::Door;
 use crate::live::api::Live;
 use crate::live::connection::{Direct, Window};
+use crate::live::counts::Closed;
 use crate::live::doors::SSE_RETRY_MS;
 use crate::live::encode::Lost;
 use crate::live::mailbox::CoreMailbox;
+use crate::live::seeing::Sampling;
 use crate::live::ticket::{OnMessage, Spec, Start, Ticket};
 
 /// How many different slices of the log are kept ready: followers of different doors and places come interleaved.
@@ -47,6 +49,8 @@ pub(super) struct State {
     /// Spare vectors.
     pub(super) directs: Vec<Direct>,
     tags: Vec<u32>,
+    /// Whom to look at for the metrics.
+    pub(super) sampling: Sampling,
 }
 
 /// What to do with a message.
@@ -72,6 +76,7 @@ impl State {
             times: Times::default(),
             directs: Vec::new(),
             tags: Vec::new(),
+            sampling: Sampling::default(),
             mailbox,
             live,
         }
@@ -121,8 +126,21 @@ impl State {
         }
         self.replay(follower, ticket.moment);
         let (position, gap_after) = self.begin(follower, ticket.start);
+        self.sampling.came(follower, self.live.hub().head());
+        if door != Door::Poll && !matches!(ticket.start, Start::Now(_)) {
+            self.count_recovery(position, gap_after.is_some());
+        }
         self.greet(follower, ticket, position, gap_after);
         Some(Attached { follower, position })
+    }
+
+    fn count_recovery(&self, position: u64, gap: bool) {
+        let counters = &self.live.inner.counters;
+        if gap {
+            counters.add(&counters.recovered_with_gap);
+        } else if position < self.live.hub().head() {
+            counters.add(&counters.recovered);
+        }
     }
 
     /// Where the follower begins; and after what, if that is not where its cursor was.
@@ -130,7 +148,7 @@ impl State {
         let hub = self.live.hub();
         let upto = hub.head();
         let (after, cursor) = match start {
-            Start::At(offset) => (offset, hub.cursor_at(offset)),
+            Start::At(offset) | Start::Now(offset) => (offset, hub.cursor_at(offset)),
             Start::Foreign(cursor) => (self.roster.floor(follower), cursor),
         };
         let lost = self.roster.read(follower, after, upto, 0, &mut Vec::new());
@@ -229,6 +247,8 @@ impl State {
     }
 
     pub(super) fn shutdown(&mut self) {
+        let left = self.roster.len() as u64;
+        self.live.inner.counters.closed(Closed::Restart, left);
         self.shutting_down = true;
     }
 
@@ -278,6 +298,15 @@ impl State {
             Ending::ComeBack => counters.add(&counters.sent_back),
             Ending::TooBig | Ending::Said(_) | Ending::Disconnect(_) => (),
         }
+        let closed = match ending {
+            Ending::Behind => Closed::Behind,
+            Ending::Revoked => Closed::Ended,
+            Ending::ComeBack => Closed::ComeBack,
+            Ending::TooBig => Closed::TooBig,
+            Ending::Said(_) => Closed::Handle,
+            Ending::Disconnect(_) => Closed::Session,
+        };
+        counters.closed(closed, 1);
         conn.ending = Some(Box::new(ending));
         self.named.push(conn.id);
     }
