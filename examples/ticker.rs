@@ -43,7 +43,7 @@ async fn latest(ask: Ask) -> Result<Grant, Refusal> {
 /// A market of its own: each price moves by some cents at a tick. All of them are one message, so the newest one says
 /// everything.
 fn trade(live: &Live) {
-    let mut prices = [120_00_i64, 45_50, 310_25, 12_75, 66_60];
+    let mut prices = [12_000_i64, 4_550, 31_025, 1_275, 6_660];
     let mut noise: u64 = 0x9e37_79b9_7f4a_7c15;
     loop {
         let mut all = String::new();
@@ -51,7 +51,7 @@ fn trade(live: &Live) {
             noise ^= noise << 13;
             noise ^= noise >> 7;
             noise ^= noise << 17;
-            *price = (*price + (noise % 41) as i64 - 20).max(1_00);
+            *price = (*price + (noise % 41) as i64 - 20).max(100);
             let space = if all.is_empty() { "" } else { " " };
             let _ = write!(all, "{space}{symbol}={}.{:02}", *price / 100, *price % 100);
         }
