@@ -131,7 +131,11 @@ impl State {
         };
         let was_asked = session.caller().is_some() && std::mem::replace(&mut session.awaits_pong, false);
         if !was_asked {
-            self.disconnect(follower, Disconnect::BAD_REQUEST);
+            return self.disconnect(follower, Disconnect::BAD_REQUEST);
+        }
+        // It is asked for once more: then what its ping needed, and whatever was said before, is given back.
+        if let Some(record) = self.roster.get(follower) {
+            self.named.push(record.data.id);
         }
     }
 
