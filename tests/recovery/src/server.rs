@@ -221,6 +221,8 @@ fn start(world: &World, node: usize, hub: Hub) -> Node {
         // What is still there is recovered: then only what the log lost is a gap.
         recovery_messages_max: 1_000_000,
         recovery_bytes_max: 1 << 30,
+        // Thousands of clients on one thread of a busy machine are slow, and none of them deserves 3502 for it.
+        connect_timeout_s: 300,
         ..SessionConfig::default()
     };
     let router = Sessions::with_config(&live, sessions, Anybody).router();
