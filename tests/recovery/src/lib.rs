@@ -7,7 +7,7 @@
 //! All of that is counted in bytes and messages and never in time. What the seed can't decide is what sockets and threads
 //! decide; so a seed that fails may need to be run some times to fail again, and what was broken is printed in full.
 //!
-//! HTTP, WebSocket and events are read by the few lines in [`line`] and [`doors`] and not by the code that is checked; only
+//! HTTP, WebSocket and events are read by the few lines in [`mod@line`] and [`doors`] and not by the code that is checked; only
 //! what sessions say is taken apart with the protocol's own types.
 
 pub mod check;
