@@ -314,7 +314,9 @@ impl State {
         }
         let config = &spec.shared.config;
         let most = config.recovery_messages_max;
-        let messages = hub.slice(&request.channel, request.offset, upto, most.saturating_add(1)).ok()?;
+        let messages = hub
+            .slice(&request.channel, request.offset, upto, most.saturating_add(1))
+            .ok()?;
         let bytes: usize = messages.iter().map(Message::cost_bytes).sum();
         (messages.len() <= most && bytes <= config.recovery_bytes_max).then_some(messages)
     }
